@@ -1,0 +1,1 @@
+"""Programs that measure, each printing its figures; run with `python -m benchmarks.NAME`."""

@@ -1,0 +1,112 @@
+"""Time of our side-by-side comparison divided by that of the recipe (one `generate` per k), in one run.
+
+    python -m benchmarks.side_by_side [--json] [--runs 5]
+
+Keys: `two` for k in (0, 50), `eight` for k in (0, 1, 2, 5, 10, 20, 30, 50), `again`: the time to the first token
+when asking once more with another k on the same passages, divided by the first time's; and the median seconds.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks.recipe import Recipe
+from spring.backbone import DEFAULT_BACKBONE, load_backbone
+from spring.documents import Passage
+from spring.generation import Engine, Request
+from spring.prompt import Prompt, build_prompt
+
+TWO = (0, 50)
+EIGHT = (0, 1, 2, 5, 10, 20, 30, 50)
+NEW_TOKENS = 32
+PASSAGE_TOKENS = 600
+
+
+def passages_of(engine: Engine, tokens: int) -> Prompt:
+    """A prompt whose passage part has about `tokens` tokens."""
+    sentence = "The ferry of Orlo Station leaves the northern pier at nine and carries wool, salt and letters. "
+    count = 1
+    while True:
+        passages = [Passage("benchmark.txt", 1, i, sentence * count) for i in range(3)]
+        prompt = build_prompt(passages, "When does the ferry of Orlo Station leave the northern pier?")
+        if len(engine.backbone.encode(prompt)[0]) >= tokens:
+            return prompt
+        count += 1
+
+
+def ours(engine: Engine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
+    """Time to the first token of all rows, and the ids generated."""
+    stream = engine.stream([Request(prompt, k) for k in ks], NEW_TOKENS, ignore_eos=True)
+    progress = next(stream)
+    for progress in stream:
+        pass
+    return progress.answers[0].first_token_seconds, [list(ids) for ids in progress.ids]
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def measure(engine: Engine, runs: int, report: Callable[[str], None]) -> dict[str, object]:
+    """All figures, the two ways taken in turn so that both see the same machine."""
+    recipe = Recipe.extend(engine.backbone, engine.tokens)
+    prompt = passages_of(engine, PASSAGE_TOKENS)
+    seconds: dict[str, list[float]] = {}
+    for run in range(runs + 1):  # the first is a warm-up
+        took: dict[str, float] = {}
+        for name, ks in (("two", TWO), ("eight", EIGHT)):
+            engine.prefixes.clear()
+            texts: list[list[int]] = []
+            theirs: list[list[int]] = []
+            took[f"{name}_ours"] = timed(lambda ks=ks, out=texts: out.extend(ours(engine, prompt, ks)[1]))
+            took[f"{name}_recipe"] = timed(
+                lambda ks=ks, out=theirs: out.extend(recipe.generate(prompt, k, NEW_TOKENS, True) for k in ks)
+            )
+            if texts != theirs:
+                raise SystemExit(f"the two ways gave different tokens for k in {ks}")
+        engine.prefixes.clear()
+        took["first"] = ours(engine, prompt, (0, 50))[0]
+        took["again"] = ours(engine, prompt, (0, 20))[0]
+        report(f"run {run}: " + ", ".join(f"{key} {value:.2f} s" for key, value in took.items()))
+        if run:
+            for key, value in took.items():
+                seconds.setdefault(key, []).append(value)
+    median = {key: statistics.median(values) for key, values in seconds.items()}
+    return {
+        "two": round(median["two_ours"] / median["two_recipe"], 3),
+        "eight": round(median["eight_ours"] / median["eight_recipe"], 3),
+        "again": round(median["again"] / median["first"], 3),
+        "seconds": {key: round(value, 3) for key, value in median.items()},
+        "runs": runs,
+        "backbone": engine.backbone.name,
+        "precision": engine.backbone.precision,
+        "new_tokens": NEW_TOKENS,
+        "passage_tokens": len(engine.backbone.encode(prompt)[0]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default 5)")
+    parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
+    parser.add_argument("--precision", default="auto")
+    options = parser.parse_args()
+    backbone = load_backbone(options.backbone, options.precision)
+    engine = Engine(backbone, backbone.initial_virtual_tokens())
+    figures = measure(engine, options.runs, lambda line: print(line, file=sys.stderr, flush=True))
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for key, value in figures.items():
+            print(f"{key}: {value}")
+
+
+if __name__ == "__main__":
+    main()

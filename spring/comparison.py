@@ -1,0 +1,131 @@
+"""Question -> retrieved passages -> prompt -> answers: what the page and the command line both call."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spring.errors import PromptError
+from spring.generation import Answer, Engine, Progress, Request
+from spring.prompt import Prompt, build_prompt
+from spring.retrieval import Bm25Retriever, Hit
+
+MOST_PASSAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is asked for besides the question; the defaults are the paper's."""
+
+    virtual_tokens: tuple[int, ...] = (0, 50)  # one answer for each k, in this order
+    passages: int = 3
+    instruction: bool = False  # one more answer, the last: told in words, with k = 0
+    max_new_tokens: int = 50
+    temperature: float = 0.0  # 0: greedy
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.passages <= MOST_PASSAGES:
+            raise PromptError(f"The number of passages must be 1 to {MOST_PASSAGES}, not {self.passages}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A snapshot: the passages that the model sees, the prompt, and the answers so far."""
+
+    question: str
+    hits: tuple[Hit, ...]  # best first
+    dropped: tuple[Hit, ...]  # found, but left out because the prompt would be too long
+    prompt: Prompt  # of all answers but the one told in words
+    told_prompt: Prompt  # of that one
+    progress: Progress
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """One for each k, then the one told in words if it was asked for."""
+        return self.progress.answers
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the asker should know of the passages, a sentence each."""
+        notes = []
+        if not self.hits and not self.dropped:
+            notes.append(
+                "No passage shares a word with the question, so the model sees no passage and answers from memory."
+            )
+        for hit in self.dropped:
+            place = f"{hit.passage.document}, page {hit.passage.page}"
+            notes.append(f"Passage {hit.rank} ({place}) was left out: the prompt would be too long for the model.")
+        return tuple(notes)
+
+
+def compare(
+    engine: Engine, retriever: Bm25Retriever, question: str, settings: Settings = Settings()
+) -> Iterator[Comparison]:
+    """Answer one question for several k; the first snapshot has the passages, the following ones the answers.
+
+    Raises:
+        PromptError: no question, a setting out of range, or a question too long for the model.
+    """
+    question = question.strip()
+    hits = tuple(retriever.search(question, settings.passages))
+    kept = _fitting(engine, question, hits, settings)
+    passages = [hit.passage for hit in hits[:kept]]
+    prompt = build_prompt(passages, question)
+    told = build_prompt(passages, question, instruction=True)
+    requests = [Request(prompt, k) for k in settings.virtual_tokens]
+    if settings.instruction:
+        requests.append(Request(told, instruction=True))
+    stream = engine.stream(requests, settings.max_new_tokens, settings.temperature, settings.seed)
+    empty = Progress(tuple(Answer(request.virtual_tokens, request.instruction) for request in requests))
+    comparison = Comparison(question, hits[:kept], hits[kept:], prompt, told, empty)
+    yield comparison
+    for progress in stream:
+        yield replace(comparison, progress=progress)
+
+
+def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Settings) -> int:
+    """How many of the passages fit: whole ones are dropped, the lowest rank first."""
+    most = max(settings.virtual_tokens, default=0)
+    room = engine.backbone.context_length - settings.max_new_tokens
+    for kept in range(len(hits), -1, -1):
+        passages = [hit.passage for hit in hits[:kept]]
+        plain = engine.length(Request(build_prompt(passages, question), most))
+        told = engine.length(Request(build_prompt(passages, question, instruction=True)))
+        if max(plain, told if settings.instruction else 0) <= room:
+            return kept
+    raise PromptError(
+        f"The question is too long: {engine.backbone.name} takes {engine.backbone.context_length} tokens "
+        "in all; please shorten it."
+    )
+
+
+def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
+    """A comparison as JSON takes it: the command line's `--json` and the page's `/compare`."""
+    return {
+        "question": comparison.question,
+        "backbone": engine.backbone.name,
+        "precision": engine.backbone.precision,
+        "learned": engine.tokens.learned,
+        "passages": [
+            {
+                "rank": hit.rank,
+                "score": hit.score,
+                "document": hit.passage.document,
+                "page": hit.passage.page,
+                "text": hit.passage.text,
+            }
+            for hit in comparison.hits
+        ],
+        "notes": list(comparison.notes),
+        "prompt": {"before": comparison.prompt.before, "after": comparison.prompt.after},
+        "answers": [
+            {
+                "virtual_tokens": answer.virtual_tokens,
+                "instruction": answer.instruction,
+                "text": answer.text,
+                "new_tokens": answer.new_tokens,
+                "seconds": round(answer.seconds, 3),
+            }
+            for answer in comparison.answers
+        ],
+    }

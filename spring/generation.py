@@ -1,0 +1,341 @@
+"""Stream the answers for several k at once: one batch over one shared passage cache.
+
+A row of the batch sees  [passages | t1 .. tk | question]. In the key/value cache every row has the same slots,
+
+    | padding | passages | t1 ......... tK | padding | question | answer ...
+
+with K the largest k asked for. The virtual tokens stand after the passages and before the question, so neither
+depends on k: passages and t1..tK are computed once, copied into every row, and row k masks the tokens beyond its k
+(k = 0 masks all of them: the plain prompt). Positions count the visible slots alone, as in a prompt of its own.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from spring.backbone import DEFAULT_BACKBONE, Backbone, known_name, load_backbone, to_stderr
+from spring.errors import PromptError
+from spring.prefix_cache import Prefix, PrefixCache, new_cache
+from spring.prompt import Prompt
+from spring.virtual_tokens import VirtualTokens
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# The passages are read in pieces, so that Stop need not wait for all of them.
+PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
+DEFAULT_CACHE_BYTES = 512 * 2**20
+SHIPPED_TOKENS = Path(__file__).parent / "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One answer to generate: a prompt and how many virtual tokens go in at its seam."""
+
+    prompt: Prompt
+    virtual_tokens: int = 0
+    instruction: bool = False  # the prompt tells in words what the tokens are meant to do
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The text so far of one request, and its meter."""
+
+    virtual_tokens: int
+    instruction: bool
+    text: str = ""
+    new_tokens: int = 0
+    ended: Literal["", "stop", "length"] = ""  # "stop": the model ended it; "length": cut at the maximum
+    first_token_seconds: float = 0.0  # from the asking, reading the passages included
+    seconds: float = 0.0  # from the asking to this answer's latest token
+
+    @property
+    def title(self) -> str:
+        """What the answer is called."""
+        if self.instruction:
+            return "told in words"
+        k = self.virtual_tokens
+        return f"with {k} virtual token{'s' if k > 1 else ''}" if k else "without virtual tokens"
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Decoding speed after the first token; 0 while there are fewer than two tokens."""
+        decoding = self.seconds - self.first_token_seconds
+        return (self.new_tokens - 1) / decoding if self.new_tokens > 1 and decoding > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A snapshot while generating: the answers in the order of the requests."""
+
+    answers: tuple[Answer, ...]
+    ids: tuple[tuple[int, ...], ...] = ()  # generated so far, per answer
+    prefix_tokens: int = 0  # tokens left of the seam, over all distinct prompts
+    prefix_read: int = 0  # of these, read so far or found in the cache
+    prefix_hits: int = 0  # prompts whose passages were found in the cache
+    prefill_seconds: float = 0.0  # time spent on reading passages
+
+    @property
+    def done(self) -> bool:
+        """Whether every answer has ended."""
+        return all(answer.ended for answer in self.answers)
+
+
+class Engine:
+    """Generates on one backbone with one set of virtual tokens; any number of callers, one model thread.
+
+    All work on the model runs on a single thread, one step (a piece of the passages, one token) at a time, so
+    several streams take turns, and a stream that is no longer read costs nothing: dropping it is stopping it.
+    """
+
+    def __init__(
+        self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES
+    ) -> None:
+        tokens.require(backbone.name, backbone.hidden)
+        self.backbone = backbone
+        self.tokens = tokens
+        self.prefixes = PrefixCache(cache_bytes)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+
+    def length(self, request: Request) -> int:
+        """Input tokens of a request, virtual ones included."""
+        before, after = self.backbone.encode(request.prompt)
+        return len(before) + request.virtual_tokens + len(after)
+
+    def stream(
+        self,
+        requests: Sequence[Request],
+        max_new_tokens: int = 50,
+        temperature: float = 0.0,
+        seed: int = 0,
+        ignore_eos: bool = False,
+    ) -> Iterator[Progress]:
+        """Generate all answers at once; yields a snapshot after every piece of the passages and every token.
+
+        Args:
+            requests: prompts and their k, 0 <= k <= n; prompts may differ.
+            max_new_tokens: where an answer is cut.
+            temperature: 0 is greedy; otherwise the logits are divided by it and sampled from.
+            seed: of the sampling.
+            ignore_eos: go on to `max_new_tokens` (for measuring).
+
+        Raises:
+            PromptError: a k out of range, a setting out of range, or a prompt longer than the context.
+        """
+        return _Stream(self, requests, max_new_tokens, temperature, seed, ignore_eos).run()
+
+    def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a step on the model thread, in inference mode, and wait for it."""
+        return self._worker.submit(_in_inference_mode, function, *args, **kwargs).result()
+
+
+def _in_inference_mode(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with torch.inference_mode():  # per step: it is a property of the thread, and a generator may change threads
+        return function(*args, **kwargs)
+
+
+def load_engine(
+    backbone: str = DEFAULT_BACKBONE,
+    tokens: str | Path | None = None,
+    precision: str = "auto",
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
+    report: Callable[[str], None] = to_stderr,
+) -> Engine:
+    """Load a backbone and its virtual tokens: from `tokens`, else those shipped for it, else the initial values.
+
+    Raises:
+        BackboneError: the backbone cannot be loaded.
+        TokenFileError: the token file cannot be used, or is another backbone's.
+    """
+    loaded_tokens = VirtualTokens.load(tokens, known_name(backbone)) if tokens else None
+    loaded = load_backbone(backbone, precision, report)
+    shipped = SHIPPED_TOKENS / f"{loaded.name}.safetensors"
+    if loaded_tokens is None and shipped.is_file():
+        loaded_tokens = VirtualTokens.load(shipped)
+    return Engine(loaded, loaded_tokens or loaded.initial_virtual_tokens(), cache_bytes)
+
+
+class _Stream:
+    """The state of one call of `Engine.stream`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        requests: Sequence[Request],
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        ignore_eos: bool,
+    ) -> None:
+        _check(requests, len(engine.tokens), max_new_tokens, temperature)
+        self.started = time.perf_counter()
+        self.engine, self.backbone = engine, engine.backbone
+        self.max_new_tokens, self.temperature, self.ignore_eos = max_new_tokens, temperature, ignore_eos
+        self.random = torch.Generator(self.backbone.model.device).manual_seed(seed)
+        self.virtual = [request.virtual_tokens for request in requests]
+        self.most_virtual = max(self.virtual)
+        encoded = [self.backbone.encode(request.prompt) for request in requests]
+        self.before = [tuple(before) for before, _ in encoded]
+        self.after = [after for _, after in encoded]
+        for k, before, after in zip(self.virtual, self.before, self.after, strict=True):
+            longest = self.backbone.context_length
+            if (needed := len(before) + k + len(after) + max_new_tokens) > longest:
+                raise PromptError(
+                    f"Passages, question and answer need {needed} tokens, but {self.backbone.name} takes {longest}: "
+                    "use fewer passages, a shorter question or a shorter answer."
+                )
+        self.ids: list[list[int]] = [[] for _ in requests]
+        self.progress = Progress(
+            tuple(Answer(request.virtual_tokens, request.instruction) for request in requests),
+            prefix_tokens=sum(map(len, set(self.before))),
+        )
+
+    def run(self) -> Iterator[Progress]:
+        prefixes: dict[tuple[int, ...], Prefix] = {}
+        for ids in dict.fromkeys(self.before):
+            for prefix in self._read(ids):
+                prefixes[ids] = prefix
+                yield self.progress
+        step = self.engine.on_worker(self._ask, [prefixes[ids] for ids in self.before])
+        prefixes.clear()  # the rows have their own copies; the budget decides what else is kept
+        while True:
+            next_ids, cache, mask = step
+            self._append(next_ids)
+            yield self.progress
+            if self.progress.done:
+                return
+            step = self.engine.on_worker(self._decode, next_ids, cache, mask)
+
+    def _read(self, ids: tuple[int, ...]) -> Iterator[Prefix]:
+        """Take a prefix from the cache, or read it piece by piece; yields it after every piece."""
+        worker, before = self.engine.on_worker, self.progress.prefix_read
+        prefix = worker(self.engine.prefixes.get, ids)
+        if prefix is None:
+            prefix = Prefix(ids, new_cache(self.backbone.layers, len(ids) + len(self.engine.tokens)))
+        else:
+            self.progress = replace(self.progress, prefix_hits=self.progress.prefix_hits + 1)
+        for piece in worker(self._unread, prefix):
+            worker(self._fill, prefix, piece)
+            self._tell(before, prefix)
+            yield prefix
+        worker(self.engine.prefixes.put, prefix)
+        self._tell(before, prefix)
+        yield prefix
+
+    def _tell(self, before: int, prefix: Prefix) -> None:
+        """Note how far the passages are read; `before` counts those of the earlier prefixes."""
+        read = before + min(prefix.cache.get_seq_length(), len(prefix.ids))
+        seconds = time.perf_counter() - self.started
+        self.progress = replace(self.progress, prefix_read=read, prefill_seconds=seconds)
+
+    def _unread(self, prefix: Prefix) -> Sequence[Tensor]:
+        """Embeddings of what the prefix still lacks, passages then virtual tokens, in even pieces."""
+        read = prefix.cache.get_seq_length()
+        passages = self.backbone.embed(torch.tensor([prefix.ids[read:]], dtype=torch.long))
+        virtual = self.engine.tokens.embeddings[None, max(prefix.virtual_tokens, 0) : self.most_virtual]
+        embeddings = torch.cat([passages, virtual.to(passages)], dim=1)
+        if not embeddings.shape[1]:
+            return ()
+        return embeddings.chunk(-(-embeddings.shape[1] // PREFILL_CHUNK[self.backbone.model.device.type]), dim=1)
+
+    def _fill(self, prefix: Prefix, piece: Tensor) -> None:
+        # The inner model: logits of the passages are not wanted.
+        self.backbone.model.base_model(inputs_embeds=piece, past_key_values=prefix.cache)
+
+    def _ask(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
+        """Copy the prefixes into the rows' cache and let the model read the questions."""
+        device = self.backbone.model.device
+        rows, passages, questions = len(self.after), max(map(len, self.before)), max(map(len, self.after))
+        question_start = passages + self.most_virtual
+        length = question_start + questions
+        # mask (rows, slots): which slots of the cache a row sees
+        mask = torch.ones((rows, length + self.max_new_tokens), dtype=torch.long, device=device)
+        input_ids = torch.zeros((rows, questions), dtype=torch.long)
+        for row, (k, before, after) in enumerate(zip(self.virtual, self.before, self.after, strict=True)):
+            mask[row, : passages - len(before)] = 0
+            mask[row, passages + k : question_start] = 0
+            mask[row, question_start : length - len(after)] = 0
+            input_ids[row, questions - len(after) :] = torch.tensor(after)
+        cache = self._copy(prefixes, passages, length + self.max_new_tokens)
+        return self._step(self.backbone.embed(input_ids), cache, mask)
+
+    def _copy(self, prefixes: list[Prefix], passages: int, capacity: int) -> Cache:
+        """A cache of all rows: each prefix's passages end at the same slot, its virtual tokens follow."""
+        cache = new_cache(self.backbone.layers, capacity)
+        for index, layer in enumerate(cache.layers):
+            stored = [prefix.cache.layers[index] for prefix in prefixes]
+            first = stored[0].keys
+            shape = (len(prefixes), first.shape[1], passages + self.most_virtual, first.shape[3])
+            layer.update(*(first.new_zeros(1).expand(shape) for _ in range(2)))
+            for row, (prefix, source) in enumerate(zip(prefixes, stored, strict=True)):
+                start, used = passages - len(prefix.ids), len(prefix.ids) + self.most_virtual
+                layer.keys[row, :, start:] = source.keys[0, :, :used]
+                layer.values[row, :, start:] = source.values[0, :, :used]
+        return cache
+
+    def _decode(self, ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
+        return self._step(self.backbone.embed(ids[:, None]), cache, mask)
+
+    def _step(self, embeddings: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
+        """Feed embeddings (rows, length, hidden) and choose the next ids (rows,)."""
+        start = cache.get_seq_length()
+        end = start + embeddings.shape[1]
+        positions = (mask[:, :end].cumsum(1) - 1).clamp(min=0)[:, start:]
+        output = self.backbone.model(
+            inputs_embeds=embeddings,
+            attention_mask=mask[:, :end],
+            position_ids=positions,
+            past_key_values=cache,
+            logits_to_keep=1,
+        )
+        logits = output.logits[:, -1].float()
+        if self.temperature == 0:
+            return logits.argmax(-1), cache, mask
+        probabilities = torch.softmax(logits / self.temperature, -1)
+        return torch.multinomial(probabilities, 1, generator=self.random)[:, 0], cache, mask
+
+    def _append(self, next_ids: Tensor) -> None:
+        """Add one token to every answer that has not ended."""
+        seconds = time.perf_counter() - self.started
+        answers = list(self.progress.answers)
+        for row, token in enumerate(next_ids.tolist()):
+            answer = answers[row]
+            if answer.ended:
+                continue  # the row goes on as a dummy: a batch of the same shape gives the same rounding
+            ended: Literal["", "stop", "length"] = ""
+            if token in self.backbone.eos_ids and not self.ignore_eos:
+                ended = "stop"
+            else:
+                self.ids[row].append(token)
+                if len(self.ids[row]) == self.max_new_tokens:
+                    ended = "length"
+            text = self.backbone.decode(self.ids[row])
+            answers[row] = replace(
+                answer,
+                text=text if ended else text.rstrip("\N{REPLACEMENT CHARACTER}"),  # half of a character
+                new_tokens=len(self.ids[row]),
+                ended=ended,
+                first_token_seconds=answer.first_token_seconds or seconds,
+                seconds=seconds,
+            )
+        self.progress = replace(self.progress, answers=tuple(answers), ids=tuple(map(tuple, self.ids)))
+
+
+def _check(requests: Sequence[Request], n: int, max_new_tokens: int, temperature: float) -> None:
+    if not requests:
+        raise PromptError("Ask for at least one answer.")
+    for request in requests:
+        if not 0 <= request.virtual_tokens <= n:
+            raise PromptError(f"{request.virtual_tokens} virtual tokens are out of range: there are 0 to {n}.")
+    if not 1 <= max_new_tokens <= 1024:
+        raise PromptError(f"The answer's length must be 1 to 1024 tokens, not {max_new_tokens}.")
+    if not 0 <= temperature <= 5:
+        raise PromptError(f"The temperature must be 0 (greedy) to 5, not {temperature}.")

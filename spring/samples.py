@@ -1,0 +1,38 @@
+"""The sample collections of `corpora/`: documents to ask about, and questions with golden answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spring.dataset import Question, read_questions
+from spring.documents import Collection, read_collection
+from spring.retrieval import Bm25Retriever
+
+CORPORA = Path(__file__).parent.parent / "corpora"
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Documents that can be asked about: those of a sample collection, or a visitor's own."""
+
+    name: str
+    collection: Collection
+    retriever: Bm25Retriever
+    questions: tuple[Question, ...] = ()
+
+    @classmethod
+    def build(cls, name: str, collection: Collection, questions: Sequence[Question] = ()) -> "Library":
+        """Index the passages of a collection."""
+        return cls(name, collection, Bm25Retriever(collection.passages), tuple(questions))
+
+
+def load_samples(folder: Path = CORPORA) -> list[Library]:
+    """Read all sample collections: folders that hold `documents/` and `questions.jsonl`."""
+    return [
+        Library.build(
+            path.parent.name.replace("-", " ").capitalize(),
+            read_collection([path.parent / "documents"]),
+            read_questions(path),
+        )
+        for path in sorted(folder.glob("*/questions.jsonl"))
+    ]

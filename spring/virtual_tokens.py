@@ -1,0 +1,206 @@
+"""Learned virtual tokens: k rows of an (n, hidden) matrix, and the backbone that they belong to.
+
+Paper: "One Token Can Help!" (arXiv 2405.19670), section 3: the first k of n learned embeddings are put
+between the passages and the question; any 1 <= k <= n works.
+"""
+
+import pickle
+import pickletools
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spring.errors import TokenFileError
+
+TENSOR_NAME = "virtual_tokens"
+MAX_TOKENS = 1024
+MAX_HIDDEN = 65_536
+
+PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"
+PUBLISHED_FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "mistral.7b.instruct.added_token_embeddings.pt": "mistral-7b-instruct",
+        "mistral.7b.base.added_token_embeddings.pt": "mistral-7b",
+        "llama2.7b.chat.added_token_embeddings.pt": "llama-2-7b-chat",
+        "llama2.7b.base.added_token_embeddings.pt": "llama-2-7b",
+        "llama2.13b.chat.added_token_embeddings.pt": "llama-2-13b-chat",
+        "llama2.13b.base.added_token_embeddings.pt": "llama-2-13b",
+    }
+)
+"""The authors' files (https://huggingface.co/yutaozhu94/SPRING) and the backbone of each."""
+
+# A pickle may name any callable; these are all that a plain dense tensor or Parameter needs.
+_PLAIN_TENSOR_GLOBALS = {
+    "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_parameter",
+    "torch FloatStorage",
+    "torch HalfStorage",
+    "torch BFloat16Storage",
+    "torch DoubleStorage",
+    "collections OrderedDict",
+}
+_UNREADABLE = (zipfile.BadZipFile, pickle.UnpicklingError, OSError, EOFError, RuntimeError, NotImplementedError)
+
+
+@dataclass(frozen=True, eq=False)
+class VirtualTokens:
+    """An (n, hidden) float32 matrix and the name of the backbone it was made for.
+
+    `learned` says how the values came about; an empty string means that they are initial values.
+    """
+
+    embeddings: Tensor  # (n, hidden)
+    backbone: str
+    learned: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)  # further metadata, kept on save
+
+    def __post_init__(self) -> None:
+        tensor = self.embeddings
+        if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.dim() != 2:
+            raise TokenFileError(
+                f"Virtual tokens are a dense 2-D float matrix (n, hidden), not {tensor.dtype} "
+                f"of shape {tuple(tensor.shape)} and layout {tensor.layout}."
+            )
+        n, hidden = tensor.shape
+        if not (1 <= n <= MAX_TOKENS and 1 <= hidden <= MAX_HIDDEN):
+            raise TokenFileError(
+                f"A matrix of {n} x {hidden} is out of bounds: 1 to {MAX_TOKENS} tokens of 1 to {MAX_HIDDEN}."
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise TokenFileError("The virtual tokens hold values that are not finite (NaN or infinity).")
+        if not self.backbone:
+            raise TokenFileError("Virtual tokens belong to one backbone; name it.")
+        # A private copy: whoever made the tensor cannot change the tokens afterwards.
+        object.__setattr__(self, "embeddings", tensor.detach().to("cpu", torch.float32, copy=True).contiguous())
+
+    def __len__(self) -> int:
+        return self.embeddings.shape[0]
+
+    @property
+    def hidden(self) -> int:
+        """Width of one token: the backbone's hidden size."""
+        return self.embeddings.shape[1]
+
+    def first(self, k: int) -> Tensor:
+        """Return the first k tokens, (k, hidden) float32, for 1 <= k <= n.
+
+        Raises:
+            TokenFileError: k is out of range.
+        """
+        if not 1 <= k <= len(self):
+            raise TokenFileError(f"k = {k} is out of range: there are {len(self)} virtual tokens, so 1 to {len(self)}.")
+        return self.embeddings[:k]
+
+    def require(self, backbone: str, hidden: int) -> None:
+        """Refuse tokens that were made for another backbone (hidden size alone does not tell them apart).
+
+        Raises:
+            TokenFileError: name or hidden size differ.
+        """
+        if self.backbone != backbone:
+            raise TokenFileError(
+                f"These virtual tokens were made for the backbone {self.backbone}, not for {backbone}: "
+                f"choose --backbone {self.backbone} or another token file."
+            )
+        if self.hidden != hidden:
+            raise TokenFileError(
+                f"These virtual tokens are {self.hidden} wide, but {backbone} has a hidden size of {hidden}."
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write `.safetensors` with metadata `backbone`, `n`, `hidden`, `learned` and the further details."""
+        metadata = {**self.details, "backbone": self.backbone, "learned": self.learned}
+        metadata |= {"n": str(len(self)), "hidden": str(self.hidden)}
+        save_file({TENSOR_NAME: self.embeddings}, str(path), metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path, backbone: str | None = None) -> "VirtualTokens":
+        """Read `.safetensors` (ours) or `.pt` (published style: a plain float tensor of shape (n, hidden)).
+
+        Args:
+            path: the file.
+            backbone: the backbone's name, for a `.pt` whose file name is none of the published ones.
+
+        Raises:
+            TokenFileError: no such file, not a plain 2-D finite float tensor, or the backbone is unknown.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise TokenFileError(f"There is no token file {path}.")
+        match path.suffix:
+            case ".safetensors":
+                return cls._load_safetensors(path)
+            case ".pt":
+                name = PUBLISHED_FILES.get(path.name, backbone)
+                if name is None:
+                    raise TokenFileError(f"{path.name} does not say which backbone it is for: give --backbone NAME.")
+                return cls(_load_pt(path), name, learned=f"published file {path.name}")
+        raise TokenFileError(f"{path.name} is not a token file: give a .safetensors or .pt file.")
+
+    @classmethod
+    def _load_safetensors(cls, path: Path) -> "VirtualTokens":
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                metadata = dict(file.metadata() or {})
+                names = list(file.keys())
+                if len(names) != 1 or "backbone" not in metadata:
+                    raise TokenFileError(
+                        f"{path.name} holds {len(names)} tensors and "
+                        f"{'a' if 'backbone' in metadata else 'no'} backbone name; one tensor and its backbone are needed."
+                    )
+                tensor = file.get_tensor(names[0])
+        except (SafetensorError, OSError, ValueError) as error:
+            raise TokenFileError(f"{path.name} is not a readable safetensors file ({error}).") from error
+        stated = (metadata.pop("n", None), metadata.pop("hidden", None))
+        if stated != (None, None) and stated != tuple(map(str, tensor.shape)):
+            raise TokenFileError(f"{path.name} says it holds {stated}, but its tensor is {tuple(tensor.shape)}.")
+        return cls(tensor, metadata.pop("backbone"), metadata.pop("learned", ""), metadata)
+
+
+def _load_pt(path: Path) -> Tensor:
+    """Load a `torch.save`d plain tensor without running or allocating what a crafted file asks for.
+
+    `weights_only=True` alone still builds sparse tensors that crash the process and views of 400 bytes
+    that claim gigabytes, so the pickle's names and the archive's sizes are checked first.
+    """
+    problem = TokenFileError(f"{path.name} is not a plain float tensor as torch.save writes it; use .safetensors.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            if not stored or sum(entry.file_size for entry in entries) > path.stat().st_size:
+                raise problem
+            pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > 100_000:
+                raise problem
+            if not set(_pickled_names(archive.read(pickles[0]))) <= _PLAIN_TENSOR_GLOBALS:
+                raise problem
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (*_UNREADABLE, ValueError, TypeError, LookupError) as error:
+        raise problem from error
+    if not isinstance(loaded, Tensor) or loaded.numel() * loaded.element_size() > loaded.untyped_storage().nbytes():
+        raise problem
+    return loaded.detach()
+
+
+def _pickled_names(data: bytes) -> Iterator[str]:
+    """Yield every `module name` that the pickle would import; protocol 2, which torch.save writes."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name == "GLOBAL":
+            yield str(argument)
+        elif opcode.name in {"STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}:
+            yield opcode.name  # not on the list, whatever it names
+
+
+def describe(tokens: VirtualTokens) -> str:
+    """One line on where the tokens come from, for the page and the command line."""
+    if not tokens.learned:
+        return f"{len(tokens)} initial values for {tokens.backbone} (the instruction's embeddings), not learned yet"
+    return f"{len(tokens)} tokens for {tokens.backbone}, {tokens.learned}"
