@@ -66,9 +66,7 @@ def measure(size: int) -> dict[str, float]:
 
     figures["query ours ms"] = median_query(lambda q: ours.search(" ".join(q), BEST), questions)
     figures["query rank-bm25 ms"] = median_query(lambda q: okapi.get_top_n(q, passages, BEST), questions)
-    figures["query bm25s ms"] = median_query(
-        lambda q: theirs.retrieve([q], k=BEST, show_progress=False), questions
-    )
+    figures["query bm25s ms"] = median_query(lambda q: theirs.retrieve([q], k=BEST, show_progress=False), questions)
     return figures
 
 

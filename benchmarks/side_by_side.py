@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.recipe import Recipe
-from spring.backbone import DEFAULT_BACKBONE, load_backbone
+from spring.backbone import load_backbone
 from spring.documents import Passage
+from spring.embedded import DEFAULT_BACKBONE
 from spring.generation import Engine, Request
 from spring.prompt import Prompt, build_prompt
 
@@ -40,9 +41,7 @@ def passages_of(engine: Engine, tokens: int) -> Prompt:
 def ours(engine: Engine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
     """Time to the first token of all rows, and the ids generated."""
     stream = engine.stream([Request(prompt, k) for k in ks], NEW_TOKENS, ignore_eos=True)
-    progress = next(stream)
-    for progress in stream:
-        pass
+    *_, progress = stream
     return progress.answers[0].first_token_seconds, [list(ids) for ids in progress.ids]
 
 
@@ -92,6 +91,7 @@ def measure(engine: Engine, runs: int, report: Callable[[str], None]) -> dict[st
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default 5)")

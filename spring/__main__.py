@@ -71,7 +71,7 @@ def _retriever(paths: Sequence[Path]) -> "Bm25Retriever":
 
 
 def _engine(options: argparse.Namespace) -> "Engine":
-    from spring.backbone import DEFAULT_BACKBONE
+    from spring.embedded import DEFAULT_BACKBONE
     from spring.generation import load_engine
 
     return load_engine(options.backbone or DEFAULT_BACKBONE, options.tokens, options.precision, report=_say)
@@ -94,8 +94,7 @@ def _ask(options: argparse.Namespace) -> None:
     retriever = _retriever(options.documents)
     engine = _engine(options)
     _say(f"{engine.backbone.name} ({engine.backbone.precision}); {describe(engine.tokens)}")
-    for comparison in compare(engine, retriever, options.question, settings):  # noqa: B007 - the last one counts
-        pass
+    *_, comparison = compare(engine, retriever, options.question, settings)
     for note in comparison.notes:
         _say(note)
     if options.json:

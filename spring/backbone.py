@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 from transformers import (
-
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -23,8 +22,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging as transformers_logging
 
 from spring.cpu import speed_up_linear
-from spring.embedded import NAME as DEFAULT_BACKBONE
-from spring.embedded import embedded_model
+from spring.embedded import DEFAULT_BACKBONE, embedded_model
 from spring.errors import BackboneError, PromptError
 from spring.prompt import INSTRUCTION, Prompt
 from spring.virtual_tokens import VirtualTokens
@@ -53,9 +51,7 @@ KNOWN_BACKBONES: Mapping[str, KnownBackbone] = MappingProxyType(
                 "mistralai/Mistral-7B-Instruct-v0.1",
                 "mistral.7b.instruct.added_token_embeddings.pt",
             ),
-            KnownBackbone(
-                "mistral-7b", "mistralai/Mistral-7B-v0.1", "mistral.7b.base.added_token_embeddings.pt"
-            ),
+            KnownBackbone("mistral-7b", "mistralai/Mistral-7B-v0.1", "mistral.7b.base.added_token_embeddings.pt"),
             KnownBackbone(
                 "llama-2-7b-chat",
                 "meta-llama/Llama-2-7b-chat-hf",
@@ -105,7 +101,7 @@ class Backbone:
     @cached_property
     def hidden(self) -> int:
         """Width of an input embedding."""
-        return int(self.model.get_input_embeddings().weight.shape[1])
+        return int(self.embed(torch.zeros(1, dtype=torch.long)).shape[-1])
 
     @cached_property
     def layers(self) -> int:
@@ -181,6 +177,7 @@ def load_backbone(
 
     Raises:
         BackboneError: unknown precision, or the model cannot be found or loaded.
+
     """
     if precision not in PRECISIONS:
         raise BackboneError(f"There is no precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")

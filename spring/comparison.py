@@ -65,6 +65,7 @@ def compare(
 
     Raises:
         PromptError: no question, a setting out of range, or a question too long for the model.
+
     """
     question = question.strip()
     hits = tuple(retriever.search(question, settings.passages))

@@ -22,7 +22,7 @@ def speed_up_linear(model: nn.Module) -> None:
             module.forward = MethodType(_forward, module)  # type: ignore[method-assign]
 
 
-def _forward(self: nn.Linear, input: Tensor) -> Tensor:  # noqa: A002 - nn.Linear's own name
+def _forward(self: nn.Linear, input: Tensor) -> Tensor:
     rows = input.numel() // input.shape[-1]
     if torch.is_grad_enabled() or not 2 <= rows <= MOST_ROWS:
         return functional.linear(input, self.weight, self.bias)

@@ -21,6 +21,7 @@ def read_questions(path: Path) -> list[Question]:
 
     Raises:
         DocumentError: a row is no question.
+
     """
     questions = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

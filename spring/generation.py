@@ -21,9 +21,10 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from spring.backbone import DEFAULT_BACKBONE, Backbone, known_name, load_backbone, to_stderr
+from spring.backbone import Backbone, known_name, load_backbone, to_stderr
+from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
-from spring.prefix_cache import Prefix, PrefixCache, new_cache
+from spring.prefix_cache import Prefix, PrefixCache, new_cache, stack_prefixes
 from spring.prompt import Prompt
 from spring.virtual_tokens import VirtualTokens
 
@@ -96,9 +97,7 @@ class Engine:
     several streams take turns, and a stream that is no longer read costs nothing: dropping it is stopping it.
     """
 
-    def __init__(
-        self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES
-    ) -> None:
+    def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         tokens.require(backbone.name, backbone.hidden)
         self.backbone = backbone
         self.tokens = tokens
@@ -129,17 +128,18 @@ class Engine:
 
         Raises:
             PromptError: a k out of range, a setting out of range, or a prompt longer than the context.
+
         """
         return _Stream(self, requests, max_new_tokens, temperature, seed, ignore_eos).run()
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step on the model thread, in inference mode, and wait for it."""
-        return self._worker.submit(_in_inference_mode, function, *args, **kwargs).result()
 
+        def step() -> T:
+            with torch.inference_mode():  # a property of the thread, so it is entered on the worker
+                return function(*args, **kwargs)
 
-def _in_inference_mode(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    with torch.inference_mode():  # per step: it is a property of the thread, and a generator may change threads
-        return function(*args, **kwargs)
+        return self._worker.submit(step).result()
 
 
 def load_engine(
@@ -154,6 +154,7 @@ def load_engine(
     Raises:
         BackboneError: the backbone cannot be loaded.
         TokenFileError: the token file cannot be used, or is another backbone's.
+
     """
     loaded_tokens = VirtualTokens.load(tokens, known_name(backbone)) if tokens else None
     loaded = load_backbone(backbone, precision, report)
@@ -240,7 +241,7 @@ class _Stream:
         """Embeddings of what the prefix still lacks, passages then virtual tokens, in even pieces."""
         read = prefix.cache.get_seq_length()
         passages = self.backbone.embed(torch.tensor([prefix.ids[read:]], dtype=torch.long))
-        virtual = self.engine.tokens.embeddings[None, max(prefix.virtual_tokens, 0) : self.most_virtual]
+        virtual = self.engine.tokens.embeddings[None, prefix.virtual_tokens : self.most_virtual]
         embeddings = torch.cat([passages, virtual.to(passages)], dim=1)
         if not embeddings.shape[1]:
             return ()
@@ -264,22 +265,8 @@ class _Stream:
             mask[row, passages + k : question_start] = 0
             mask[row, question_start : length - len(after)] = 0
             input_ids[row, questions - len(after) :] = torch.tensor(after)
-        cache = self._copy(prefixes, passages, length + self.max_new_tokens)
+        cache = stack_prefixes(prefixes, self.most_virtual, length + self.max_new_tokens)
         return self._step(self.backbone.embed(input_ids), cache, mask)
-
-    def _copy(self, prefixes: list[Prefix], passages: int, capacity: int) -> Cache:
-        """A cache of all rows: each prefix's passages end at the same slot, its virtual tokens follow."""
-        cache = new_cache(self.backbone.layers, capacity)
-        for index, layer in enumerate(cache.layers):
-            stored = [prefix.cache.layers[index] for prefix in prefixes]
-            first = stored[0].keys
-            shape = (len(prefixes), first.shape[1], passages + self.most_virtual, first.shape[3])
-            layer.update(*(first.new_zeros(1).expand(shape) for _ in range(2)))
-            for row, (prefix, source) in enumerate(zip(prefixes, stored, strict=True)):
-                start, used = passages - len(prefix.ids), len(prefix.ids) + self.most_virtual
-                layer.keys[row, :, start:] = source.keys[0, :, :used]
-                layer.values[row, :, start:] = source.values[0, :, :used]
-        return cache
 
     def _decode(self, ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
         return self._step(self.backbone.embed(ids[:, None]), cache, mask)

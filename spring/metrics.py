@@ -52,6 +52,7 @@ def score(answer: str, golden_answers: Iterable[str]) -> Scores:
 
     Raises:
         ValueError: there is no golden answer.
+
     """
     golden = [text for text in golden_answers if text.strip()]
     if not golden:

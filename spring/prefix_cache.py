@@ -1,8 +1,9 @@
 """Key/value caches: buffers that are written in place, and the last few passage prefixes within a byte budget."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 from transformers import Cache
@@ -16,8 +17,11 @@ class BufferedLayer(DynamicLayer):
     them out as fresh pages, which took half of the decoding time of two rows and two thirds of that of eight.
     """
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self, capacity: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.capacity = capacity
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -28,9 +32,7 @@ class BufferedLayer(DynamicLayer):
         self.keys, self.values = self._keys[:, :, :0], self._values[:, :, :0]
         self.is_initialized = True
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append states and return views of all that is stored so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -66,14 +68,38 @@ class Prefix:
     cache: Cache  # one row; len(ids) positions, then `virtual_tokens`
 
     @property
+    def layers(self) -> list[BufferedLayer]:
+        """The cache's layers, which `new_cache` made."""
+        return cast(list[BufferedLayer], self.cache.layers)
+
+    @property
     def virtual_tokens(self) -> int:
         """How many virtual tokens follow the passages in the cache."""
-        return int(self.cache.get_seq_length()) - len(self.ids)
+        return max(0, int(self.cache.get_seq_length()) - len(self.ids))
 
     @property
     def nbytes(self) -> int:
         """Memory that the prefix holds."""
-        return sum(layer.nbytes for layer in self.cache.layers if isinstance(layer, BufferedLayer))
+        return sum(layer.nbytes for layer in self.layers)
+
+
+def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: int) -> Cache:
+    """A cache with a row for each prefix: the passages end at the same slot, `virtual_tokens` follow.
+
+    What is left of shorter passages is zeros: the mask hides it, but NaN times a weight of 0 would be NaN.
+    """
+    passages = max(len(prefix.ids) for prefix in prefixes)
+    cache = new_cache(len(prefixes[0].layers), capacity)
+    for index, layer in enumerate(cast(list[BufferedLayer], cache.layers)):
+        sources = [prefix.layers[index] for prefix in prefixes]
+        zeros = sources[0].keys.new_zeros(())
+        shape = (len(prefixes), sources[0].keys.shape[1], passages + virtual_tokens, sources[0].keys.shape[3])
+        layer.update(zeros.expand(shape), zeros.expand(shape))
+        for row, (prefix, source) in enumerate(zip(prefixes, sources, strict=True)):
+            start, end = passages - len(prefix.ids), len(prefix.ids) + virtual_tokens
+            layer.keys[row, :, start:] = source.keys[0, :, :end]
+            layer.values[row, :, start:] = source.values[0, :, :end]
+    return cache
 
 
 class PrefixCache:

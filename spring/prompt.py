@@ -43,6 +43,7 @@ def build_prompt(passages: Sequence[Passage], question: str, *, instruction: boo
 
     Raises:
         PromptError: the question is empty.
+
     """
     question = question.strip()
     if not question:

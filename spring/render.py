@@ -1,5 +1,7 @@
-"""What the page shows, as HTML made of escaped text. Documents, questions and answers are data: they never
-reach the page but through `escape`, and the spans put around their words are ours.
+"""What the page shows, as HTML made of escaped text.
+
+Documents, questions and answers are data: they reach the page through `escape` alone, and the marks put around
+their words are ours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -116,7 +118,8 @@ def prompt_view(comparison: Comparison, k: int, learned: bool) -> str:
     told = ""
     if any(answer.instruction for answer in comparison.answers):
         instruction = comparison.told_prompt.after.removesuffix(comparison.prompt.after)
-        told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{escape(instruction.strip())}”</p>'
+        words = escape(instruction.strip())
+        told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
     return (
         '<p class="legend"><span class="before">retrieved passages</span> <span class="seam">virtual tokens</span> '
         '<span class="after">question</span></p>'
@@ -128,11 +131,13 @@ def prompt_view(comparison: Comparison, k: int, learned: bool) -> str:
 def progress_line(comparison: Comparison) -> str:
     """One sentence on what is going on, or what came of it."""
     progress = comparison.progress
-    if not any(answer.new_tokens or answer.ended for answer in progress.answers):
+    if not comparison.hits:
+        source = "No passages to read"
+    elif not any(answer.new_tokens or answer.ended for answer in progress.answers):
         if not progress.prefix_tokens:
             return "Reading the passages …"
         return f"Reading the passages: {progress.prefix_read} of {progress.prefix_tokens} tokens …"
-    if progress.prefix_hits:
+    elif progress.prefix_hits:
         source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
     else:
         source = f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"

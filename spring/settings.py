@@ -1,0 +1,42 @@
+"""Settings of the page, from environment variables: what a Space's owner sets after Duplicate."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spring.embedded import DEFAULT_BACKBONE
+from spring.errors import SpringError
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """One field for each variable; README has the same table."""
+
+    backbone: str  # SPRING_BACKBONE
+    tokens: str | None  # SPRING_TOKENS: a token file
+    precision: str  # SPRING_PRECISION
+    cache_megabytes: int  # SPRING_CACHE_MB: memory for passages that were read
+    upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":
+        """Read the variables that are set.
+
+        Raises:
+            SpringError: a number is none, or not above 0.
+
+        """
+        return cls(
+            backbone=environment.get("SPRING_BACKBONE") or DEFAULT_BACKBONE,
+            tokens=environment.get("SPRING_TOKENS") or None,
+            precision=environment.get("SPRING_PRECISION") or "auto",
+            cache_megabytes=_number(environment, "SPRING_CACHE_MB", 512),
+            upload_megabytes=_number(environment, "SPRING_UPLOAD_MB", 20),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise SpringError(f"{name} must be a whole number above 0, not {text!r}.")
+    return int(text)

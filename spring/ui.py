@@ -1,0 +1,210 @@
+"""The Gradio page: its layout, and which handler answers which event."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from spring.comparison import MOST_PASSAGES
+from spring.documents import FILE_TYPES
+from spring.generation import Engine
+from spring.page import EXAMPLES, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
+from spring.render import escape
+from spring.samples import Library
+
+CSS = Path(__file__).parent / "ui.css"
+MODEL = "model"  # the queue of everything that needs the model
+QUEUE_SIZE = 64
+PRIVATE: Any = {"api_visibility": "private"}
+PAPER = "https://arxiv.org/abs/2405.19670"
+
+# On a phone the answers are below the form: go there when they are asked for.
+SCROLL = "() => { if (innerWidth < 800) document.getElementById('status')?.scrollIntoView({behavior: 'smooth'}) }"
+
+WAITING = """
+<div class="cards n2">
+<section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
+The frozen model answers from the passages alone.</span></div></section>
+<section class="card with"><h3>with virtual tokens</h3><div class="answer"><span class="empty">
+The same model, passages and question, with k virtual tokens between them.</span></div></section>
+</div>
+"""
+
+
+def _header(engine: Engine) -> str:
+    backbone, tokens = engine.backbone, engine.tokens
+    learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
+    return (
+        '<div class="spring"><h1>SPRING Live</h1><p class="lead">A frozen language model answers from documents '
+        f"without and with <b>k virtual tokens</b>: {len(tokens)} learned embeddings put between the retrieved "
+        f'passages and the question, while nothing in the model changes (<a href="{PAPER}" target="_blank" '
+        'rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>'
+        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
+        f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p></div>"
+    )
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the visitor's own system: the page asks no other machine for anything."""
+    return gr.themes.Soft(
+        primary_hue="emerald",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        block_title_background_fill="transparent",
+        block_title_text_color="*body_text_color",
+        block_title_padding="0",
+    )
+
+
+def build_demo(engine: Engine, samples: Sequence[Library]) -> gr.Blocks:
+    """Lay out the page over an engine and the sample collections."""
+    page = Page(engine, samples)
+    first = samples[0].questions[0] if samples and samples[0].questions else None
+    demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(3600, 3600))
+    with demo:
+        own = gr.State(None)
+        gr.HTML(_header(engine))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=5, min_width=320):
+                collection = gr.Radio(page.collections, value=page.collections[0], label="Documents")
+                with gr.Accordion("Upload your own documents", open=not samples):
+                    upload = gr.File(
+                        file_count="multiple",
+                        file_types=list(FILE_TYPES),
+                        height=120,
+                        label="PDF, Word, HTML, Markdown, text, CSV, JSON Lines",
+                    )
+                    files = gr.HTML()
+                    forget = gr.Button("Remove my documents", size="sm")
+                question = gr.Textbox(
+                    value=first.question if first else "",
+                    label="Question",
+                    placeholder="What do you want to know from the documents?",
+                    lines=1,
+                    max_lines=4,
+                    max_length=LONGEST_QUESTION,
+                    elem_id="question",
+                )
+                with gr.Row():
+                    ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
+                    stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
+                n = len(engine.tokens)
+                k = gr.Slider(0, n, value=n, step=1, label="k, virtual tokens", elem_id="k")
+                with gr.Accordion("Example questions", open=True):
+                    examples = [
+                        gr.Button(q.question, size="sm", elem_classes="example")
+                        for q in (samples[0].questions[:EXAMPLES] if samples else ())
+                    ]
+                    examples += [
+                        gr.Button("", size="sm", elem_classes="example", visible=False)
+                        for _ in range(EXAMPLES - len(examples))
+                    ]
+                passages = gr.Slider(1, MOST_PASSAGES // 2, value=3, step=1, label="Passages retrieved")
+                told = gr.Checkbox(label="Third answer: told in words instead of by tokens", elem_id="told")
+                with gr.Accordion("Advanced settings", open=False):
+                    gold = gr.Textbox(
+                        value=" | ".join(first.golden_answers) if first else "",
+                        label="Expected answer (optional)",
+                        info="Gives exact match and F1 for each answer; several are parted by |",
+                        max_length=LONGEST_QUESTION,
+                    )
+                    length = gr.Slider(1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens")
+                    heat = gr.Slider(0, 2, value=0, step=0.1, label="Temperature", info="0 is greedy")
+            with gr.Column(scale=8, min_width=320):
+                status = gr.HTML('<div class="status">Press Compare, or choose an example.</div>', elem_id="status")
+                answers = gr.HTML(WAITING, elem_id="answers")
+                with gr.Accordion("Retrieved passages", open=True):
+                    found = gr.HTML(elem_id="passages")
+                with gr.Accordion("What the model saw", open=False):
+                    prompt = gr.HTML(elem_id="prompt")
+
+        inputs = [question, collection, own, k, passages, told, gold, length, heat]
+        outputs = [status, answers, found, prompt, ask, stop]
+        asking: dict[str, Any] = dict(
+            fn=page.ask,
+            inputs=inputs,
+            outputs=outputs,
+            concurrency_id=MODEL,
+            concurrency_limit=1,
+            trigger_mode="always_last",
+            show_progress="minimal",
+            show_progress_on=[status],
+            **PRIVATE,
+        )
+        asked = gr.on([ask.click, question.submit, k.release], **asking)
+        gr.on([ask.click, question.submit], js=SCROLL, fn=None, **PRIVATE)
+        k.release(page.supersede, queue=False, **PRIVATE)
+        runs = [asked]
+        for button in examples:
+            chosen = button.click(page.example, [button, collection], [question, gold], **PRIVATE)
+            runs.append(chosen.then(js=SCROLL, fn=None, **PRIVATE).then(**asking))
+        stop.click(page.stop, outputs=[status, ask, stop], cancels=runs, queue=False, **PRIVATE)
+        collection.change(
+            page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
+        )
+        upload.upload(page.upload, [upload, own], [upload, own, collection, files], **PRIVATE)
+        forget.click(page.forget, outputs=[own, collection, files], queue=False, **PRIVATE)
+        demo.unload(page.supersede)
+        _add_api(page, n)
+    return demo
+
+
+def _add_api(page: Page, n: int) -> None:
+    """The endpoint `/compare` for programs; its inputs are components that the page does not show."""
+    inputs = [
+        gr.Textbox(visible=False),
+        gr.Number(n, visible=False),
+        gr.Number(3, visible=False),
+        gr.Textbox(page.collections[0], visible=False),
+        gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
+        gr.Checkbox(False, visible=False),
+        gr.Number(50, visible=False),
+        gr.Number(0, visible=False),
+    ]
+    gr.Button(visible=False).click(
+        page.api_compare,
+        inputs,
+        gr.JSON(visible=False),
+        api_name="compare",
+        concurrency_id=MODEL,
+        concurrency_limit=1,
+    )
+
+
+def launch(
+    engine: Engine,
+    samples: Sequence[Library],
+    upload_megabytes: int = 20,
+    host: str | None = None,
+    port: int | None = None,
+) -> str:
+    """Serve the page without blocking; returns its address.
+
+    Args:
+        engine: what answers.
+        samples: the collections to choose from.
+        upload_megabytes: largest file that may be uploaded.
+        host: address to listen on; by default $GRADIO_SERVER_NAME or 127.0.0.1.
+        port: by default $GRADIO_SERVER_PORT or 7860.
+
+    """
+    demo = build_demo(engine, samples)
+    demo.queue(max_size=QUEUE_SIZE)
+    _, address, _ = demo.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        share=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        footer_links=["api"],
+        max_file_size=upload_megabytes * 2**20,
+        theme=theme(),
+        css_paths=[CSS],
+    )
+    return address

@@ -1,0 +1,207 @@
+"""Tiny random models with real tokenizers, the default engine, and what the model-side tests share."""
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from spring.backbone import Backbone, load_backbone
+from spring.documents import Passage
+from spring.generation import Engine, Progress, Request, load_engine
+from spring.prompt import INSTRUCTION, Prompt, build_prompt
+from spring.virtual_tokens import VirtualTokens
+
+ROOT = Path(__file__).parent.parent
+WINDOW = 24  # of the tiny Mistral's attention: shorter than every prompt with a passage
+
+FERRY = "The ferry of Orlo Station leaves the northern pier at nine and carries wool, salt and letters."
+MAST = "The radio mast on Long Agnes is ninety metres high, and its lamp is lit at dusk by the keeper."
+KITES = "At the kite festival every child of Port Ninnow gets a bun, a ribbon and a reel of string."
+QUESTION = "When does the ferry leave the northern pier?"
+PASSAGES = [Passage(f"{i}.txt", 1, 0, text) for i, text in enumerate((FERRY, MAST, KITES))]
+PROMPT = build_prompt(PASSAGES[:2], QUESTION)
+KS = (0, 1, 10, 50)
+
+_TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
+
+
+# --- the models ---
+
+
+def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["</s>", "<|im_start|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_TRAINING_TEXT, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        additional_special_tokens=["<|im_start|>"],
+        split_special_tokens=True,
+    )
+
+
+def _metaspace_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    metaspace = decoders.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.decoder = decoders.Sequence([metaspace, decoders.ByteFallback(), decoders.Fuse()])
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False
+    )
+    tokenizer.train_from_iterator(_TRAINING_TEXT, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        split_special_tokens=True,
+    )
+
+
+def _shape(tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": False,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "initializer_range": 0.25,  # wide enough for every token of the prompt to change the answer
+    }
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved random Llama with grouped heads, an untied head and a byte-level tokenizer."""
+    tokenizer = _byte_level_tokenizer()
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(LlamaConfig(**_shape(tokenizer)))
+    return _save(model, tokenizer, tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_mistral_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved random Mistral with a sliding window and a SentencePiece-like tokenizer that adds <s>."""
+    tokenizer = _metaspace_tokenizer()
+    torch.manual_seed(2)
+    model = MistralForCausalLM(MistralConfig(**_shape(tokenizer), sliding_window=WINDOW))
+    return _save(model, tokenizer, tmp_path_factory.mktemp("models") / "tiny-mistral")
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tiny_llama_folder: Path) -> Backbone:
+    return load_backbone(str(tiny_llama_folder), "fp32")
+
+
+@pytest.fixture(scope="session")
+def tiny_mistral(tiny_mistral_folder: Path) -> Backbone:
+    return load_backbone(str(tiny_mistral_folder), "fp32")
+
+
+@pytest.fixture(params=["tiny_llama", "tiny_mistral"])
+def tiny(request: pytest.FixtureRequest) -> Backbone:
+    """Either of the tiny backbones."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def llama_engine(tiny_llama: Backbone) -> Engine:
+    return new_engine(tiny_llama)
+
+
+@pytest.fixture
+def tiny_engine(tiny: Backbone) -> Engine:
+    return new_engine(tiny)
+
+
+@pytest.fixture(scope="session")
+def default_engine() -> Engine:
+    """The embedded SmolLM2-135M-Instruct with the tokens that a user gets."""
+    return load_engine(precision="fp32")
+
+
+# --- what the tests share ---
+
+
+def new_engine(backbone: Backbone, **options: int) -> Engine:
+    """An engine with seeded tokens that are no embeddings of words, and an empty cache."""
+    values = torch.randn(50, backbone.hidden, generator=torch.Generator().manual_seed(3)) / 4
+    return Engine(backbone, VirtualTokens(values, backbone.name, "for the tests"), **options)
+
+
+def asks(prompt: Prompt = PROMPT, ks: Sequence[int] = KS) -> list[Request]:
+    """Requests of one prompt for several k."""
+    return [Request(prompt, k) for k in ks]
+
+
+def finish(engine: Engine, requests: Sequence[Request], new_tokens: int = 8, **options: object) -> Progress:
+    """The last snapshot of a stream."""
+    *_, last = engine.stream(requests, new_tokens, **options)
+    return last
+
+
+def forced_ids(engine: Engine, requests: Sequence[Request], new_tokens: int = 8) -> list[list[int]]:
+    """Greedy ids of every answer, going on past the end-of-sequence token."""
+    return [list(ids) for ids in finish(engine, requests, new_tokens, ignore_eos=True).ids]
+
+
+def texts(engine: Engine, requests: Sequence[Request], new_tokens: int = 8, **options: object) -> list[str]:
+    """The text of every answer."""
+    return [answer.text for answer in finish(engine, requests, new_tokens, **options).answers]
+
+
+def with_eos(backbone: Backbone, eos_id: int) -> Backbone:
+    """The same weights and tokenizer, with another id that ends the answer."""
+    model = copy.copy(backbone.model)
+    model.generation_config = copy.deepcopy(model.generation_config)
+    model.generation_config.eos_token_id = eos_id
+    return Backbone(backbone.name, model, backbone.tokenizer, backbone.precision)
+
+
+def fingerprint(backbone: Backbone) -> str:
+    """A digest of every bit of the weights, their quantization state and the tokenizer."""
+    digest = hashlib.sha256(backbone.tokenizer.backend_tokenizer.to_str().encode())
+    for name, tensor in sorted(backbone.model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
+    """The message of an expected failure, which is one line that ends as a sentence does."""
+    message = str(error.value)
+    assert "\n" not in message
+    assert message[0].isupper() or message.split()[0].endswith((".pt", ".safetensors"))
+    assert message.endswith(".")
+    return message
