@@ -1,22 +1,29 @@
-"""The page's handlers: thin, they turn what a visitor sets into calls of the package and back into HTML."""
+"""The page's handlers: thin, they turn what a visitor sets into calls of the package and back into HTML.
+
+The page is served before the model is loaded, so nothing here imports torch before a model is there to be asked.
+"""
 
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from spring import render
-from spring.comparison import Comparison, Settings, as_dict, compare
 from spring.documents import Collection, read_collection
 from spring.errors import PromptError, SpringError
-from spring.generation import Engine
 from spring.samples import Library
+
+if TYPE_CHECKING:
+    from spring.comparison import Comparison, Settings
+    from spring.generation import Engine
 
 OWN = "Your documents"
 EXAMPLES = 4
+EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 MOST_FILES = 50
 MOST_OWN_PASSAGES = 20_000
 LONGEST_QUESTION = 2_000  # characters
@@ -24,17 +31,25 @@ MOST_NEW_TOKENS = 256
 
 
 class Turns:
-    """Which comparison of each visitor is the current one: a newer one, or Stop, ends the one before."""
+    """Which comparison of each visitor is the current one: a newer one, or Stop, ends the one before.
+
+    A turn begins when the visitor asks, outside the queue, so that it can end while it still waits in the queue.
+    """
 
     def __init__(self) -> None:
         self._current: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
-    def start(self, visitor: str) -> threading.Event:
-        """End the visitor's comparison and begin a new one; the event says when it should end."""
+    def begin(self, visitor: str) -> None:
+        """End the visitor's comparison and begin a new one."""
         with self._lock:
             self._end(visitor)
-            return self._current.setdefault(visitor, threading.Event())
+            self._current[visitor] = threading.Event()
+
+    def current(self, visitor: str) -> threading.Event | None:
+        """The event that is set when the visitor's comparison should end; None if it has ended."""
+        with self._lock:
+            return self._current.get(visitor)
 
     def end(self, visitor: str) -> None:
         """End the visitor's comparison, if there is one."""
@@ -49,10 +64,20 @@ class Turns:
 class Page:
     """The handlers. A visitor's own documents are in that visitor's `gr.State`, never here."""
 
-    def __init__(self, engine: Engine, samples: Sequence[Library]) -> None:
-        self.engine = engine
+    def __init__(self, engine: "Future[Engine]", samples: Sequence[Library]) -> None:
+        self._engine = engine
         self.samples = {library.name: library for library in samples}
         self.turns = Turns()
+
+    @property
+    def engine(self) -> "Engine":
+        """The model; waits until it is loaded.
+
+        Raises:
+            SpringError: it could not be loaded.
+
+        """
+        return self._engine.result()
 
     @property
     def collections(self) -> list[str]:
@@ -138,24 +163,32 @@ class Page:
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, answers, passages, prompt, and the buttons' states."""
-        turn = self.turns.start(request.session_hash or "")
+        turn = self.turns.current(request.session_hash or "")
+        if turn is None:  # stopped while it waited in the queue
+            yield (gr.skip(),) * 6
+            return
+        if not self._engine.done():
+            yield render.status("The model is still loading; the answers come right after."), *(gr.skip(),) * 5
         golden = [text for text in gold.split("|") if text.strip()]
         try:
             library = self.library(name, own)
-            settings = _settings(k, passages, told, max_new_tokens, temperature)
-            comparison = None
-            for comparison in compare(self.engine, library.retriever, _question(question), settings):
+            engine, settings = self.engine, _settings(k, passages, told, max_new_tokens, temperature)
+            from spring.comparison import compare
+
+            last = None
+            for comparison in compare(engine, library.retriever, _question(question), settings):
+                yield self._snapshot(comparison, golden, first=last is None)
+                last = comparison
                 if turn.is_set():
                     break
-                yield self._snapshot(comparison, golden, first=not comparison.progress.prefix_tokens)
-            if comparison is not None:
-                yield self._snapshot(comparison, golden, ended=True, stopped=turn.is_set())
+            if last is not None:
+                yield self._snapshot(last, golden, ended=True, stopped=not last.progress.done)
         except SpringError as error:
             yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
 
     def _snapshot(
         self,
-        comparison: Comparison,
+        comparison: "Comparison",
         golden: Sequence[str],
         first: bool = False,
         ended: bool = False,
@@ -172,13 +205,27 @@ class Page:
             *(_buttons(not ended) if first or ended else (gr.skip(), gr.skip())),
         )
 
+    def begin(self, request: gr.Request) -> tuple[Any, ...]:
+        """The visitor asks: end what is still being answered, and show at once that the click was heard."""
+        self.turns.begin(request.session_hash or "")
+        return render.status("Asking …"), *_buttons(True)
+
+    def show_model(self) -> tuple[Any, ...]:
+        """The header's facts and the slider's end, once the model is loaded."""
+        try:
+            engine = self.engine
+        except SpringError as error:
+            return render.status(str(error), kind="error"), gr.skip()
+        n = len(engine.tokens)
+        return render.facts(engine), gr.skip() if n == EXPECTED_TOKENS else gr.update(maximum=n, value=n)
+
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
-        """End the visitor's comparison; what is written stays."""
+        """End the visitor's comparison, running or waiting; what is written stays."""
         self.turns.end(request.session_hash or "")
         return render.status("Stopped."), *_buttons(False)
 
-    def supersede(self, request: gr.Request) -> None:
-        """Make room for the next comparison of the same visitor."""
+    def leave(self, request: gr.Request) -> None:
+        """The visitor closed the page."""
         self.turns.end(request.session_hash or "")
 
     def api_compare(
@@ -216,11 +263,16 @@ class Page:
                     raise PromptError("; ".join(result.line for result in own.collection.results))
             else:
                 own = self.library(collection, None)
-            settings = _settings(virtual_tokens, passages, instruction, max_new_tokens, temperature)
-            *_, comparison = compare(self.engine, own.retriever, _question(question), settings)
+            engine, settings = (
+                self.engine,
+                _settings(virtual_tokens, passages, instruction, max_new_tokens, temperature),
+            )
+            from spring.comparison import as_dict, compare
+
+            *_, comparison = compare(engine, own.retriever, _question(question), settings)
         except SpringError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return as_dict(comparison, self.engine)
+        return as_dict(comparison, engine)
 
 
 def _buttons(running: bool) -> tuple[Any, Any]:
@@ -238,12 +290,14 @@ def _question(question: str) -> str:
     return question
 
 
-def _settings(k: float, passages: float, told: bool, max_new_tokens: float, temperature: float) -> Settings:
+def _settings(k: float, passages: float, told: bool, max_new_tokens: float, temperature: float) -> "Settings":
     """Check again what the page's sliders promise: API clients skip them."""
     try:
         k, passages, new_tokens, heat = int(k), int(passages), int(max_new_tokens), float(temperature)
     except (TypeError, ValueError, OverflowError) as error:
         raise PromptError("The settings must be numbers.") from error
+    from spring.comparison import Settings
+
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:
         raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
     return Settings((0, k), passages, bool(told), new_tokens, heat)

@@ -6,12 +6,15 @@ their words are ours.
 
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
+from typing import TYPE_CHECKING
 
-from spring.comparison import Comparison
 from spring.documents import FileResult
-from spring.generation import Answer
 from spring.metrics import score
 from spring.retrieval import STOP_WORDS, Hit, marked_spans, tokenize
+
+if TYPE_CHECKING:  # both need torch, and the page is served before torch is imported
+    from spring.comparison import Comparison
+    from spring.generation import Answer, Engine
 
 
 def escape(text: str) -> str:
@@ -21,13 +24,23 @@ def escape(text: str) -> str:
     return _escape(text).replace("\0", "&#")
 
 
-def answer_cards(answers: Sequence[Answer], gold: Sequence[str] = (), running: bool = False) -> str:
+def facts(engine: "Engine") -> str:
+    """Which model answers, how precisely, and where its virtual tokens come from."""
+    backbone, tokens = engine.backbone, engine.tokens
+    learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
+    return (
+        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
+        f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p>"
+    )
+
+
+def answer_cards(answers: "Sequence[Answer]", gold: Sequence[str] = (), running: bool = False) -> str:
     """The answers side by side, each with its meter and, with golden answers, its scores."""
     cards = [_card(position, answer, gold, running) for position, answer in enumerate(answers)]
     return f'<div class="cards n{len(cards)}">{"".join(cards)}</div>'
 
 
-def _card(position: int, answer: Answer, gold: Sequence[str], running: bool) -> str:
+def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
     kind = "told" if answer.instruction else "with" if position else "without"
     if answer.text:
         text = escape(answer.text)
@@ -44,7 +57,7 @@ def _card(position: int, answer: Answer, gold: Sequence[str], running: bool) -> 
     )
 
 
-def _meter(answer: Answer) -> str:
+def _meter(answer: "Answer") -> str:
     if not answer.first_token_seconds:
         return "<span>&nbsp;</span>"
     parts = [
@@ -58,7 +71,7 @@ def _meter(answer: Answer) -> str:
     return "".join(f"<span>{part}</span>" for part in parts)
 
 
-def _scores(answer: Answer, gold: Sequence[str]) -> str:
+def _scores(answer: "Answer", gold: Sequence[str]) -> str:
     if not gold or not answer.ended:
         return ""
     scores = score(answer.text, gold)
@@ -69,7 +82,7 @@ def _scores(answer: Answer, gold: Sequence[str]) -> str:
     )
 
 
-def passage_list(comparison: Comparison, done: bool = False) -> str:
+def passage_list(comparison: "Comparison", done: bool = False) -> str:
     """The retrieved passages with the question's words marked and, once `done`, the answer's."""
     if not comparison.hits:
         return ""
@@ -82,7 +95,7 @@ def passage_list(comparison: Comparison, done: bool = False) -> str:
     return f'{legend}</p><ol class="passages">{items}</ol>'
 
 
-def _marking_answer(comparison: Comparison) -> str:
+def _marking_answer(comparison: "Comparison") -> str:
     """The answer whose words are marked: the one with virtual tokens if it says anything."""
     first, *others = comparison.answers
     return next((a.text for a in others if a.text and not a.instruction), first.text)
@@ -110,7 +123,7 @@ def _marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
     return "".join([*html, escape(text[place:])])
 
 
-def prompt_view(comparison: Comparison, k: int, learned: bool) -> str:
+def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     """What the model saw: passages, virtual tokens and question in three colours."""
     chips = "".join(f"<i>t{i}</i>" for i in range(1, k + 1))
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
@@ -128,7 +141,7 @@ def prompt_view(comparison: Comparison, k: int, learned: bool) -> str:
     )
 
 
-def progress_line(comparison: Comparison) -> str:
+def progress_line(comparison: "Comparison") -> str:
     """One sentence on what is going on, or what came of it."""
     progress = comparison.progress
     if not comparison.hits:
@@ -140,7 +153,9 @@ def progress_line(comparison: Comparison) -> str:
     elif progress.prefix_hits:
         source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
     else:
-        source = f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"
+        source = (
+            f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"
+        )
     return f"{source}." if progress.done else f"{source}; answering …"
 
 

@@ -1,17 +1,18 @@
 """The Gradio page: its layout, and which handler answers which event."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from spring.comparison import MOST_PASSAGES
 from spring.documents import FILE_TYPES
-from spring.generation import Engine
-from spring.page import EXAMPLES, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
-from spring.render import escape
+from spring.page import EXAMPLES, EXPECTED_TOKENS, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
 from spring.samples import Library
+
+if TYPE_CHECKING:
+    from spring.generation import Engine
 
 CSS = Path(__file__).parent / "ui.css"
 MODEL = "model"  # the queue of everything that needs the model
@@ -22,6 +23,13 @@ PAPER = "https://arxiv.org/abs/2405.19670"
 # On a phone the answers are below the form: go there when they are asked for.
 SCROLL = "() => { if (innerWidth < 800) document.getElementById('status')?.scrollIntoView({behavior: 'smooth'}) }"
 
+HEADER = f"""
+<h1>SPRING Live</h1>
+<p class="lead">A frozen language model answers from documents without and with <b>k virtual tokens</b>: learned
+embeddings put between the retrieved passages and the question, while nothing in the model changes
+(<a href="{PAPER}" target="_blank" rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>
+"""
+LOADING = '<p class="facts">The model is loading …</p>'
 WAITING = """
 <div class="cards n2">
 <section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
@@ -30,19 +38,6 @@ The frozen model answers from the passages alone.</span></div></section>
 The same model, passages and question, with k virtual tokens between them.</span></div></section>
 </div>
 """
-
-
-def _header(engine: Engine) -> str:
-    backbone, tokens = engine.backbone, engine.tokens
-    learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
-    return (
-        '<div class="spring"><h1>SPRING Live</h1><p class="lead">A frozen language model answers from documents '
-        f"without and with <b>k virtual tokens</b>: {len(tokens)} learned embeddings put between the retrieved "
-        f'passages and the question, while nothing in the model changes (<a href="{PAPER}" target="_blank" '
-        'rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>'
-        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
-        f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p></div>"
-    )
 
 
 def theme() -> gr.themes.Base:
@@ -59,14 +54,15 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(engine: Engine, samples: Sequence[Library]) -> gr.Blocks:
+def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Blocks:
     """Lay out the page over an engine and the sample collections."""
     page = Page(engine, samples)
     first = samples[0].questions[0] if samples and samples[0].questions else None
     demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(3600, 3600))
     with demo:
         own = gr.State(None)
-        gr.HTML(_header(engine))
+        gr.HTML(HEADER, elem_classes="spring")
+        facts = gr.HTML(LOADING, elem_id="facts")
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
                 collection = gr.Radio(page.collections, value=page.collections[0], label="Documents")
@@ -91,8 +87,7 @@ def build_demo(engine: Engine, samples: Sequence[Library]) -> gr.Blocks:
                 with gr.Row():
                     ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
                     stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
-                n = len(engine.tokens)
-                k = gr.Slider(0, n, value=n, step=1, label="k, virtual tokens", elem_id="k")
+                k = gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
                 with gr.Accordion("Example questions", open=True):
                     examples = [
                         gr.Button(q.question, size="sm", elem_classes="example")
@@ -102,7 +97,7 @@ def build_demo(engine: Engine, samples: Sequence[Library]) -> gr.Blocks:
                         gr.Button("", size="sm", elem_classes="example", visible=False)
                         for _ in range(EXAMPLES - len(examples))
                     ]
-                passages = gr.Slider(1, MOST_PASSAGES // 2, value=3, step=1, label="Passages retrieved")
+                passages = gr.Slider(1, 10, value=3, step=1, label="Passages retrieved")
                 told = gr.Checkbox(label="Third answer: told in words instead of by tokens", elem_id="told")
                 with gr.Accordion("Advanced settings", open=False):
                     gold = gr.Textbox(
@@ -129,34 +124,43 @@ def build_demo(engine: Engine, samples: Sequence[Library]) -> gr.Blocks:
             outputs=outputs,
             concurrency_id=MODEL,
             concurrency_limit=1,
-            trigger_mode="always_last",
+            trigger_mode="multiple",
             show_progress="minimal",
             show_progress_on=[status],
             **PRIVATE,
         )
-        asked = gr.on([ask.click, question.submit, k.release], **asking)
-        gr.on([ask.click, question.submit], js=SCROLL, fn=None, **PRIVATE)
-        k.release(page.supersede, queue=False, **PRIVATE)
-        runs = [asked]
+        begin: dict[str, Any] = dict(
+            fn=page.begin,
+            outputs=[status, ask, stop],
+            queue=False,
+            show_progress="hidden",
+            trigger_mode="multiple",
+            **PRIVATE,
+        )
+        gr.on([ask.click, question.submit, *(button.click for button in examples)], js=SCROLL, fn=None, **PRIVATE)
+        gr.on([ask.click, question.submit, k.release], **begin).then(**asking)
         for button in examples:
-            chosen = button.click(page.example, [button, collection], [question, gold], **PRIVATE)
-            runs.append(chosen.then(js=SCROLL, fn=None, **PRIVATE).then(**asking))
-        stop.click(page.stop, outputs=[status, ask, stop], cancels=runs, queue=False, **PRIVATE)
+            chosen = button.click(
+                page.example, [button, collection], [question, gold], queue=False, js=SCROLL, **PRIVATE
+            )
+            chosen.then(**begin).then(**asking)
+        stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
         collection.change(
             page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
         )
         upload.upload(page.upload, [upload, own], [upload, own, collection, files], **PRIVATE)
         forget.click(page.forget, outputs=[own, collection, files], queue=False, **PRIVATE)
-        demo.unload(page.supersede)
-        _add_api(page, n)
+        demo.load(page.show_model, outputs=[facts, k], queue=False, show_progress="hidden", **PRIVATE)
+        demo.unload(page.leave)
+        _add_api(page)
     return demo
 
 
-def _add_api(page: Page, n: int) -> None:
+def _add_api(page: Page) -> None:
     """The endpoint `/compare` for programs; its inputs are components that the page does not show."""
     inputs = [
         gr.Textbox(visible=False),
-        gr.Number(n, visible=False),
+        gr.Number(EXPECTED_TOKENS, visible=False),
         gr.Number(3, visible=False),
         gr.Textbox(page.collections[0], visible=False),
         gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
@@ -175,7 +179,7 @@ def _add_api(page: Page, n: int) -> None:
 
 
 def launch(
-    engine: Engine,
+    engine: "Future[Engine]",
     samples: Sequence[Library],
     upload_megabytes: int = 20,
     host: str | None = None,
@@ -184,7 +188,7 @@ def launch(
     """Serve the page without blocking; returns its address.
 
     Args:
-        engine: what answers.
+        engine: what answers, once it is loaded.
         samples: the collections to choose from.
         upload_megabytes: largest file that may be uploaded.
         host: address to listen on; by default $GRADIO_SERVER_NAME or 127.0.0.1.

@@ -213,9 +213,7 @@ def test_a_saved_tensor_of_any_float_type_is_read(
         ("llama2.13b.base.added_token_embeddings.pt", "llama-2-13b", 5120),
     ],
 )
-def test_a_published_file_belongs_to_its_backbone(
-    tmp_path: Path, name: str, backbone: str, hidden: int
-) -> None:
+def test_a_published_file_belongs_to_its_backbone(tmp_path: Path, name: str, backbone: str, hidden: int) -> None:
     tokens = VirtualTokens.load(saved(tmp_path / name, matrix(50, hidden).bfloat16()), "some other")
     assert (tokens.backbone, len(tokens), tokens.hidden) == (backbone, 50, hidden)
     assert tokens.learned == f"published file {name}"
@@ -329,9 +327,7 @@ def test_a_pickle_that_claims_a_longer_storage_than_the_file_has_is_refused(tmp_
 
 
 def test_the_old_format_of_torch_save_is_refused(tmp_path: Path) -> None:
-    assert NOT_PLAIN in refusal(
-        saved(tmp_path / "t.pt", matrix(), _use_new_zipfile_serialization=False)
-    )
+    assert NOT_PLAIN in refusal(saved(tmp_path / "t.pt", matrix(), _use_new_zipfile_serialization=False))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
