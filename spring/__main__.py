@@ -14,8 +14,8 @@ from spring.errors import DocumentError, SpringError
 
 if TYPE_CHECKING:
     from spring.comparison import Comparison
+    from spring.documents import Collection
     from spring.generation import Engine
-    from spring.retrieval import Bm25Retriever
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,17 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _retriever(paths: Sequence[Path]) -> "Bm25Retriever":
+def _collection(paths: Sequence[Path]) -> "Collection":
     from spring.documents import read_collection
-    from spring.retrieval import Bm25Retriever
 
     collection = read_collection(paths)
     if not collection.passages:
         lines = [result.line for result in collection.results]
         raise DocumentError("No document could be read: " + ("; ".join(lines) or "the folder holds no files") + ".")
-    for result in collection.results:
-        _say(result.line)
-    return Bm25Retriever(collection.passages)
+    return collection
 
 
 def _engine(options: argparse.Namespace) -> "Engine":
@@ -80,6 +77,7 @@ def _engine(options: argparse.Namespace) -> "Engine":
 def _ask(options: argparse.Namespace) -> None:
     from spring.comparison import Settings, as_dict, compare
     from spring.prompt import build_prompt
+    from spring.retrieval import Bm25Retriever
     from spring.virtual_tokens import describe
 
     settings = Settings(
@@ -91,10 +89,14 @@ def _ask(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
-    retriever = _retriever(options.documents)
+    collection = _collection(options.documents)
     engine = _engine(options)
+    comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
+    next(comparisons)  # what cannot be asked is refused now, in one line
+    for result in collection.results:
+        _say(result.line)
     _say(f"{engine.backbone.name} ({engine.backbone.precision}); {describe(engine.tokens)}")
-    *_, comparison = compare(engine, retriever, options.question, settings)
+    *_, comparison = comparisons
     for note in comparison.notes:
         _say(note)
     if options.json:

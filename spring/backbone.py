@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -114,6 +115,16 @@ class Backbone:
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     @cached_property
+    def window(self) -> int | None:
+        """Tokens that a layer with a sliding window sees, the newest included; None: every layer sees all."""
+        return getattr(self.model.config.get_text_config(), "sliding_window", None)
+
+    @cached_property
+    def mixed(self) -> bool:
+        """Whether some layers have a sliding window and others see all."""
+        return len({type(layer) for layer in DynamicCache(config=self.model.config.get_text_config()).layers}) > 1
+
+    @cached_property
     def eos_ids(self) -> frozenset[int]:
         """Ids that end an answer, as `model.generate` sees them."""
         config = self.model.generation_config
@@ -189,7 +200,7 @@ def load_backbone(
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, split_special_tokens=True)
         model = AutoModelForCausalLM.from_pretrained(source, **_loading_options(precision, gpu))
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
             f"The backbone {name} could not be loaded from {source} ({reason}). It must be one of "

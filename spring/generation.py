@@ -176,12 +176,12 @@ class _Stream:
         seed: int,
         ignore_eos: bool,
     ) -> None:
-        _check(requests, len(engine.tokens), max_new_tokens, temperature)
+        self.virtual = [request.virtual_tokens for request in requests]
+        check_settings(self.virtual, len(engine.tokens), max_new_tokens, temperature, seed)
         self.started = time.perf_counter()
         self.engine, self.backbone = engine, engine.backbone
         self.max_new_tokens, self.temperature, self.ignore_eos = max_new_tokens, temperature, ignore_eos
         self.random = torch.Generator(self.backbone.model.device).manual_seed(seed)
-        self.virtual = [request.virtual_tokens for request in requests]
         self.most_virtual = max(self.virtual)
         encoded = [self.backbone.encode(request.prompt) for request in requests]
         self.before = [tuple(before) for before, _ in encoded]
@@ -223,8 +223,7 @@ class _Stream:
             prefix = Prefix(ids, new_cache(self.backbone.layers, len(ids) + len(self.engine.tokens)))
         else:
             self.progress = replace(self.progress, prefix_hits=self.progress.prefix_hits + 1)
-        for piece in worker(self._unread, prefix):
-            worker(self._fill, prefix, piece)
+        while worker(self._read_on, prefix):
             self._tell(before, prefix)
             yield prefix
         worker(self.engine.prefixes.put, prefix)
@@ -237,19 +236,21 @@ class _Stream:
         seconds = time.perf_counter() - self.started
         self.progress = replace(self.progress, prefix_read=read, prefill_seconds=seconds)
 
-    def _unread(self, prefix: Prefix) -> Sequence[Tensor]:
-        """Embeddings of what the prefix still lacks, passages then virtual tokens, in even pieces."""
+    def _read_on(self, prefix: Prefix) -> bool:
+        """Read the next piece of what the prefix lacks, passages then virtual tokens; False if it lacks nothing.
+
+        What it lacks is looked up anew each time: another stream may have added virtual tokens meanwhile.
+        """
         read = prefix.cache.get_seq_length()
         passages = self.backbone.embed(torch.tensor([prefix.ids[read:]], dtype=torch.long))
         virtual = self.engine.tokens.embeddings[None, prefix.virtual_tokens : self.most_virtual]
         embeddings = torch.cat([passages, virtual.to(passages)], dim=1)
         if not embeddings.shape[1]:
-            return ()
-        return embeddings.chunk(-(-embeddings.shape[1] // PREFILL_CHUNK[self.backbone.model.device.type]), dim=1)
-
-    def _fill(self, prefix: Prefix, piece: Tensor) -> None:
+            return False
+        pieces = -(-embeddings.shape[1] // PREFILL_CHUNK[self.backbone.model.device.type])  # even ones
         # The inner model: logits of the passages are not wanted.
-        self.backbone.model.base_model(inputs_embeds=piece, past_key_values=prefix.cache)
+        self.backbone.model.base_model(inputs_embeds=embeddings.chunk(pieces, dim=1)[0], past_key_values=prefix.cache)
+        return True
 
     def _ask(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
         """Copy the prefixes into the rows' cache and let the model read the questions."""
@@ -278,7 +279,7 @@ class _Stream:
         positions = (mask[:, :end].cumsum(1) - 1).clamp(min=0)[:, start:]
         output = self.backbone.model(
             inputs_embeds=embeddings,
-            attention_mask=mask[:, :end],
+            attention_mask=self._attention(mask, start, end),
             position_ids=positions,
             past_key_values=cache,
             logits_to_keep=1,
@@ -288,6 +289,20 @@ class _Stream:
             return logits.argmax(-1), cache, mask
         probabilities = torch.softmax(logits / self.temperature, -1)
         return torch.multinomial(probabilities, 1, generator=self.random)[:, 0], cache, mask
+
+    def _attention(self, mask: Tensor, start: int, end: int) -> Tensor | dict[str, Tensor]:
+        """What the slots start..end see: (rows, end) or, where a sliding window matters, (rows, 1, slots, end).
+
+        Transformers counts a window in slots, but some of ours are padding, or virtual tokens that a row hides.
+        """
+        window, seen = self.backbone.window, mask[:, :end]
+        if window is None or end <= window:
+            return seen
+        counts = seen.cumsum(1)
+        slots = torch.arange(end, device=mask.device)
+        full = seen.bool()[:, None, None, :] & (slots <= slots[start:, None])
+        sliding = full & (counts[:, None, start:, None] - counts[:, None, None, :] < window)
+        return {"full_attention": full, "sliding_attention": sliding} if self.backbone.mixed else sliding
 
     def _append(self, next_ids: Tensor) -> None:
         """Add one token to every answer that has not ended."""
@@ -316,13 +331,21 @@ class _Stream:
         self.progress = replace(self.progress, answers=tuple(answers), ids=tuple(map(tuple, self.ids)))
 
 
-def _check(requests: Sequence[Request], n: int, max_new_tokens: int, temperature: float) -> None:
-    if not requests:
+def check_settings(virtual_tokens: Sequence[int], n: int, max_new_tokens: int, temperature: float, seed: int) -> None:
+    """Refuse what cannot be asked of n virtual tokens: no answer at all, a k or a setting out of range.
+
+    Raises:
+        PromptError: which, and what its range is.
+
+    """
+    if not virtual_tokens:
         raise PromptError("Ask for at least one answer.")
-    for request in requests:
-        if not 0 <= request.virtual_tokens <= n:
-            raise PromptError(f"{request.virtual_tokens} virtual tokens are out of range: there are 0 to {n}.")
+    for k in virtual_tokens:
+        if not 0 <= k <= n:
+            raise PromptError(f"{k} virtual tokens are out of range: there are 0 to {n}.")
     if not 1 <= max_new_tokens <= 1024:
         raise PromptError(f"The answer's length must be 1 to 1024 tokens, not {max_new_tokens}.")
     if not 0 <= temperature <= 5:
         raise PromptError(f"The temperature must be 0 (greedy) to 5, not {temperature}.")
+    if not -(2**63) <= seed < 2**64:
+        raise PromptError(f"The seed must be a number of 64 bits, not {seed}.")

@@ -5,7 +5,7 @@ The page is served before the model is loaded, so nothing here imports torch bef
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OWN = "Your documents"
 EXAMPLES = 4
+GOLD_SEPARATOR = " | "
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 MOST_FILES = 50
 MOST_OWN_PASSAGES = 20_000
@@ -140,14 +141,25 @@ class Page:
         known = {q.question for sample in self.samples.values() for q in sample.questions}
         if question in known or not question.strip():
             question = examples[0].question if examples else ""
-            gold = " | ".join(examples[0].golden_answers) if examples else ""
+            gold = GOLD_SEPARATOR.join(examples[0].golden_answers) if examples else ""
         return [question, gold, *_example_buttons(examples)]
 
-    def example(self, question: str, name: str) -> tuple[str, str]:
-        """The example question and its golden answers."""
-        questions = self.samples[name].questions if name in self.samples else ()
-        found = next((q for q in questions if q.question == question), None)
-        return question, " | ".join(found.golden_answers) if found else ""
+    def example(self, index: int) -> Callable[[str], tuple[str, str]]:
+        """The handler of an example's button: the question and its golden answers."""
+
+        def fill(name: str) -> tuple[str, str]:
+            question = self.samples[name].questions[index]
+            return question.question, GOLD_SEPARATOR.join(question.golden_answers)
+
+        return fill
+
+    def golden(self, question: str, gold: str) -> list[str]:
+        """The golden answers to score with; those that an example brought go with its question alone."""
+        for sample in self.samples.values():
+            for known in sample.questions:
+                if gold == GOLD_SEPARATOR.join(known.golden_answers) and question.strip() != known.question:
+                    return []
+        return [text for text in gold.split(GOLD_SEPARATOR.strip()) if text.strip()]
 
     def ask(
         self,
@@ -169,7 +181,7 @@ class Page:
             return
         if not self._engine.done():
             yield render.status("The model is still loading; the answers come right after."), *(gr.skip(),) * 5
-        golden = [text for text in gold.split("|") if text.strip()]
+        golden = self.golden(question, gold)
         try:
             library = self.library(name, own)
             engine, settings = self.engine, _settings(k, passages, told, max_new_tokens, temperature)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from rank_bm25 import BM25Okapi
 
-from spring.documents import HAN_HIRAGANA, KATAKANA, SOUTHEAST_ASIAN, Passage
+from spring.documents import Passage
+from spring.text import HAN_HIRAGANA, KATAKANA, SOUTHEAST_ASIAN
 
 # Articles, pronouns, auxiliaries, prepositions, question words, and what is left of "doesn't" and "we'll".
 # Not "may" and "us": without case they are also the month and the country.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from spring.documents import FILE_TYPES
-from spring.page import EXAMPLES, EXPECTED_TOKENS, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
+from spring.page import EXAMPLES, EXPECTED_TOKENS, GOLD_SEPARATOR, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
 from spring.samples import Library
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def theme() -> gr.themes.Base:
         block_title_background_fill="transparent",
         block_title_text_color="*body_text_color",
         block_title_padding="0",
+        body_text_color_subdued="*neutral_600",  # the theme's own is too pale to read at this size
+        body_text_color_subdued_dark="*neutral_300",
     )
 
 
@@ -71,6 +73,7 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
                         file_count="multiple",
                         file_types=list(FILE_TYPES),
                         height=120,
+                        elem_id="upload",
                         label="PDF, Word, HTML, Markdown, text, CSV, JSON Lines",
                     )
                     files = gr.HTML()
@@ -101,12 +104,14 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
                 told = gr.Checkbox(label="Third answer: told in words instead of by tokens", elem_id="told")
                 with gr.Accordion("Advanced settings", open=False):
                     gold = gr.Textbox(
-                        value=" | ".join(first.golden_answers) if first else "",
+                        value=GOLD_SEPARATOR.join(first.golden_answers) if first else "",
                         label="Expected answer (optional)",
                         info="Gives exact match and F1 for each answer; several are parted by |",
                         max_length=LONGEST_QUESTION,
                     )
-                    length = gr.Slider(1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens")
+                    length = gr.Slider(
+                        1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens", elem_id="length"
+                    )
                     heat = gr.Slider(0, 2, value=0, step=0.1, label="Temperature", info="0 is greedy")
             with gr.Column(scale=8, min_width=320):
                 status = gr.HTML('<div class="status">Press Compare, or choose an example.</div>', elem_id="status")
@@ -139,10 +144,8 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
         )
         gr.on([ask.click, question.submit, *(button.click for button in examples)], js=SCROLL, fn=None, **PRIVATE)
         gr.on([ask.click, question.submit, k.release], **begin).then(**asking)
-        for button in examples:
-            chosen = button.click(
-                page.example, [button, collection], [question, gold], queue=False, js=SCROLL, **PRIVATE
-            )
+        for index, button in enumerate(examples):
+            chosen = button.click(page.example(index), collection, [question, gold], queue=False, **PRIVATE)
             chosen.then(**begin).then(**asking)
         stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
         collection.change(

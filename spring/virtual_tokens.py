@@ -73,12 +73,13 @@ class VirtualTokens:
             raise TokenFileError(
                 f"A matrix of {n} x {hidden} is out of bounds: 1 to {MAX_TOKENS} tokens of 1 to {MAX_HIDDEN}."
             )
-        if not bool(torch.isfinite(tensor).all()):
+        # A private copy: whoever made the tensor cannot change the tokens afterwards.
+        matrix = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
+        if not bool(torch.isfinite(matrix).all()):  # after the conversion: 1e300 is finite as a double alone
             raise TokenFileError("The virtual tokens hold values that are not finite (NaN or infinity).")
         if not self.backbone:
             raise TokenFileError("Virtual tokens belong to one backbone; name it.")
-        # A private copy: whoever made the tensor cannot change the tokens afterwards.
-        object.__setattr__(self, "embeddings", tensor.detach().to("cpu", torch.float32, copy=True).contiguous())
+        object.__setattr__(self, "embeddings", matrix)
 
     def __len__(self) -> int:
         return self.embeddings.shape[0]

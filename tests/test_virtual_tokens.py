@@ -169,17 +169,17 @@ def test_half_precision_safetensors_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "metadata", "reason"),
     [
-        ({"a": matrix(), "b": matrix()}, METADATA, "holds 2 tensors"),
-        ({}, METADATA, "holds 0 tensors"),
-        ({"a": matrix()}, {"n": "50"}, "no backbone name"),
-        ({"a": matrix()}, None, "no backbone name"),
+        ({"a": matrix(), "b": matrix()}, METADATA, "it holds 2 and a name"),
+        ({}, METADATA, "it holds 0 and a name"),
+        ({"a": matrix()}, {"n": "50"}, "it holds 1 and no name"),
+        ({"a": matrix()}, None, "it holds 1 and no name"),
         ({"a": matrix()}, METADATA | {"backbone": ""}, "belong to one backbone"),
         ({"a": matrix()}, METADATA | {"n": "49"}, "says it holds"),
         ({"a": matrix()}, METADATA | {"hidden": "4096"}, "says it holds"),
         ({"a": matrix()[0]}, {"backbone": "tiny"}, "dense 2-D"),
         ({"a": matrix().long()}, METADATA, "dense 2-D"),
         ({"a": matrix() / 0}, METADATA, "not finite"),
-        ({"a": (matrix() / 0).to(torch.float8_e4m3fn)}, METADATA, "not finite"),
+        ({"a": (matrix() * torch.nan).to(torch.float8_e4m3fn)}, METADATA, "not finite"),
     ],
 )
 def test_safetensors_that_are_no_virtual_tokens_are_refused(

@@ -1,0 +1,148 @@
+"""The real page in a real browser: app.py in a process of its own, Debian's chromium driven by playwright."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents and "page" in item.fixturenames:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no chromium here; `make test` installs it where it may"))
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+        assert server.poll() is None, log.read_text()
+        assert "Traceback" not in log.read_text()
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+class Visitor:
+    """One browser session on the page, and what a person does there."""
+
+    def __init__(self, browser: Browser, address: str, **options):
+        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(90_000)
+        self.requested: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requested.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(address)
+        self.page.wait_for_selector("#facts b")  # the model is loaded
+
+    def text(self, selector: str) -> str:
+        return self.page.inner_text(selector)
+
+    def type(self, question: str) -> None:
+        self.page.fill("#question textarea", question)
+
+    def wait(self, condition: str) -> None:
+        self.page.wait_for_function(condition)
+
+    def wait_idle(self) -> None:
+        self.wait(IDLE)
+
+    def wait_writing(self) -> None:
+        """Wait for the first words of the first answer."""
+        self.wait("/first token/.test(document.querySelector('#answers .meter')?.innerText)")
+        self.wait("document.querySelector('#answers .answer').innerText.length > 3")
+
+    def ask(self, question: str | None = None) -> None:
+        if question is not None:
+            self.type(question)
+        self.start()
+        self.wait_idle()
+
+    def start(self) -> None:
+        self.page.click("#compare")
+        self.wait("!document.querySelector('#stop').disabled")
+
+    def answer(self, number: int) -> str:
+        return self.page.locator("#answers .answer").nth(number).inner_text()
+
+    def shorten(self, tokens: int) -> None:
+        """Ask for short answers, as the tests wait for all of them."""
+        if not self.page.locator("#length").is_visible():
+            self.page.get_by_text("Advanced settings").click()
+        self.page.fill("#length input[type=number]", str(tokens))
+        self.page.press("#length input[type=number]", "Tab")
+
+    def upload(self, *paths: Path) -> None:
+        if not self.page.locator("#upload").is_visible():
+            self.page.get_by_text("Upload your own documents").click()
+        self.page.locator("#upload input[type=file]").first.set_input_files([str(path) for path in paths])
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page as a new visitor, as often as wanted."""
+    visitors = []
+
+    def open_page(**options) -> Visitor:
+        visitors.append(Visitor(browser, address, **options))
+        return visitors[-1]
+
+    yield open_page
+    for visitor in visitors:
+        assert not visitor.errors
+        visitor.context.close()
+
+
+@pytest.fixture
+def page(visit):
+    return visit()

@@ -1,0 +1,252 @@
+"""What a visitor does on the page, and what the visitor then sees."""
+
+import pytest
+from docx import Document
+from reportlab.pdfgen.canvas import Canvas
+
+KETCH = "On what ketch did Ilvane Torrespeth land with a crew of six on Tessary Island?"
+
+
+def pdf(path, *pages):
+    canvas = Canvas(str(path))
+    for lines in pages:
+        for number, line in enumerate(lines):
+            canvas.drawString(72, 760 - 16 * number, line)
+        canvas.showPage()
+    canvas.save()
+    return path
+
+
+def test_the_first_comparison_is_one_click_away(page):
+    assert page.page.input_value("#question textarea") == KETCH
+    page.shorten(8)
+    page.ask()
+    titles = page.page.locator("#answers h3").all_inner_texts()
+    assert titles == ["Without virtual tokens", "With 50 virtual tokens"]
+    assert "first token" in page.text("#answers .meter >> nth=0")
+    assert "history-of-orlo-station" in page.text("#passages")
+    assert "ketch" in page.page.locator("#passages mark").all_inner_texts()  # the question's word, or the answer's
+    assert "exact match" in page.text("#answers")  # the example brings its golden answer
+
+
+def test_both_answers_stream_at_the_same_time(page):
+    page.type("Tell everything about the bell shrew and its nests.")
+    page.start()
+    page.wait("document.querySelectorAll('#answers .cursor').length > 0")
+    page.wait_writing()
+    early = page.answer(0)
+    page.wait_idle()
+    assert page.answer(0).startswith(early[:3])
+    assert page.page.locator("#answers .cursor").count() == 0
+
+
+def test_stop_keeps_what_is_written_and_enter_asks_again(page):
+    page.start()
+    page.wait_writing()
+    page.page.click("#stop")
+    page.wait("document.querySelector('#status').innerText.includes('Stopped')")
+    page.wait("document.querySelectorAll('#answers .cursor').length == 0")
+    kept = page.answer(0)
+    assert kept
+    page.page.wait_for_timeout(1000)
+    assert page.answer(0) == kept
+    page.shorten(3)
+    page.type("What clear ringing squeak does the bell shrew give?")
+    page.page.press("#question textarea", "Enter")
+    page.wait("document.querySelector('#passages').innerText.includes('wildlife-of-tessary')")
+    page.wait_idle()
+    assert "3 tokens" in page.text("#answers")
+
+
+def test_releasing_the_k_slider_asks_again_from_the_cache(page):
+    page.shorten(3)
+    page.ask("Who built the Mess Hall?")
+    track = page.page.locator("#k input[type=range]").bounding_box()
+    middle = track["y"] + track["height"] / 2
+    page.page.mouse.move(track["x"] + track["width"] - 8, middle)
+    page.page.mouse.down()
+    page.page.mouse.move(track["x"] + track["width"] * 0.2, middle, steps=4)
+    page.page.mouse.up()
+    page.wait("document.querySelector('#status').innerText.includes('taken from the cache')")
+    page.wait_idle()
+    k = page.page.input_value("#k input[type=number]")
+    assert 5 < int(k) < 15
+    assert f"With {k} virtual tokens" in page.text("#answers")
+
+
+def test_a_third_answer_is_told_in_words(page):
+    page.shorten(3)
+    page.page.check("#told input")
+    page.ask()
+    assert page.page.locator("#answers h3").all_inner_texts()[2] == "Told in words"
+    page.page.get_by_text("What the model saw").click()
+    assert "According to the previous relevant passages" in page.text("#prompt")
+
+
+def test_what_the_model_saw_has_three_parts(page):
+    page.shorten(3)
+    page.ask()
+    page.page.get_by_text("What the model saw").click()
+    assert page.text("#prompt pre .before").startswith("[1] ")
+    assert page.page.locator("#prompt pre .seam i").count() == 50
+    assert page.text("#prompt pre .after") == f"Question: {KETCH}\nAnswer:"
+    colours = {
+        page.page.eval_on_selector(f"#prompt pre .{part}", "e => getComputedStyle(e).backgroundColor")
+        for part in ("before", "seam", "after")
+    }
+    assert len(colours) == 3
+
+
+def test_documents_are_uploaded_read_and_asked_about(page, tmp_path):
+    good = pdf(tmp_path / "harvest.pdf", ["The harvest."], ["The zorbek orchard was planted by Ulla Menk in 1931."])
+    word = Document()
+    word.add_paragraph("The quillan bridge has seven arches.")
+    word.save(tmp_path / "bridge.docx")
+    (tmp_path / "broken.pdf").write_bytes(b"this is no PDF at all")
+    page.upload(good, tmp_path / "bridge.docx", tmp_path / "broken.pdf")
+    page.page.wait_for_selector(".files li")
+    lines = page.page.locator(".files li").all_inner_texts()
+    assert lines[0].startswith("harvest.pdf: 2 pages, 2 passages")
+    assert lines[1].startswith("bridge.docx: 1 page")
+    assert lines[2].startswith("broken.pdf: ")
+    page.shorten(3)
+    page.ask("Who planted the zorbek orchard?")
+    assert "harvest.pdf" in page.text("#passages")
+    assert "page 2" in page.text("#passages")
+    assert "orlo" not in page.text("#passages").lower()
+
+
+def test_two_visitors_never_see_each_others_documents(visit, tmp_path):
+    first, second = visit(), visit()
+    for visitor, secret in ((first, "vermilion"), (second, "turquoise")):
+        path = tmp_path / f"{secret}.txt"
+        path.write_text(f"The secret word of the lighthouse keeper is {secret}.")
+        visitor.upload(path)
+        visitor.page.wait_for_selector(".files li")
+        visitor.shorten(3)
+    for visitor, mine, other in ((first, "vermilion", "turquoise"), (second, "turquoise", "vermilion")):
+        visitor.ask("What is the secret word of the lighthouse keeper?")
+        assert mine in visitor.text("#passages")
+        assert other not in visitor.page.content()
+    third = visit()
+    third.page.get_by_text("Your documents", exact=True).click()
+    third.page.click("#compare")
+    third.wait("document.querySelector('#status').innerText.includes('Upload a document first')")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<img src=x onerror=\"document.title='owned'\">",
+        "<script>document.title='owned'</script>",
+        "${document.title='owned'}",
+    ],
+)
+def test_hostile_documents_and_questions_stay_text(page, tmp_path, hostile):
+    path = tmp_path / "hostile.html.txt"
+    path.write_text(f"The kraken report says {hostile} and {{{{7*7}}}} to everybody.")
+    page.upload(path)
+    page.page.wait_for_selector(".files li")
+    page.shorten(3)
+    page.ask(f"What says the kraken report? {hostile}")
+    page.page.get_by_text("What the model saw").click()
+    assert hostile in page.text("#passages")
+    assert hostile in page.text("#prompt pre .before")
+    assert "{{7*7}}" in page.text("#passages")
+    assert page.page.title() == "SPRING Live"
+    assert page.page.locator("#passages img, #prompt img, #passages script").count() == 0
+
+
+def test_errors_are_one_sentence_and_lose_nothing(page):
+    page.type("   ")
+    page.page.click("#compare")
+    page.wait("document.querySelector('#status').innerText.includes('Please type a question.')")
+    page.wait_idle()
+    page.shorten(3)
+    page.ask("Xylophonist quokkas?")
+    assert "No passage shares a word with the question" in page.text("#status")
+    assert page.page.input_value("#question textarea") == "Xylophonist quokkas?"
+
+
+def test_the_page_asks_no_other_machine_for_anything(page, address):
+    page.shorten(3)
+    page.ask()
+    others = {url for url in page.requested if not url.startswith((address, "data:", "blob:"))}
+    assert others == set()
+
+
+def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(page):
+    page.page.get_by_text("Space missions", exact=True).click()
+    page.wait("document.querySelector('#question textarea').value.includes('Sputnik')")
+    page.type("My own question about Gagarin")
+    page.page.get_by_text("Everyday inventions", exact=True).click()
+    page.wait("document.querySelector('button.example').innerText.includes('zippers')")
+    assert page.page.input_value("#question textarea") == "My own question about Gagarin"
+    page.shorten(3)
+    page.page.locator("button.example").nth(1).click()
+    page.wait("document.querySelector('#passages').innerText.includes('hook-and-loop')")
+    page.wait_idle()
+    assert "Velcro" in page.page.input_value("#question textarea")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_sticks_out_and_text_can_be_read(visit, address, width, theme):
+    page = visit(viewport={"width": width, "height": 844}, color_scheme=theme)
+    page.page.goto(f"{address}?__theme={theme}")
+    page.page.wait_for_selector("#facts b")
+    page.shorten(3)
+    page.ask()
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    page.page.get_by_text("What the model saw").click()
+    for selector in (
+        "#answers .answer",
+        "#passages p",
+        "#passages mark.q",
+        "#prompt pre .before",
+        "#prompt pre .after",
+    ):
+        assert contrast(page.page, selector) >= 4.5, selector
+
+
+def contrast(page, selector):
+    """WCAG contrast of an element's text with the first opaque background behind it."""
+    return page.eval_on_selector(
+        selector,
+        """element => {
+          const parse = text => text.match(/[\\d.]+/g).map(Number);
+          const luminance = rgb => rgb.slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const text = luminance(parse(getComputedStyle(element).color));
+          let behind = element;
+          const alpha = e => parse(getComputedStyle(e).backgroundColor)[3] ?? 1;
+          const opaque = e => alpha(e) > 0.9;
+          while (behind.parentElement && !opaque(behind)) behind = behind.parentElement;
+          const back = luminance(parse(getComputedStyle(behind).backgroundColor));
+          return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
+        }""",
+    )
+
+
+def test_controls_have_names_and_the_keyboard_reaches_them(page):
+    for name in ("Question", "k, virtual tokens", "Passages retrieved"):
+        assert page.page.get_by_label(name).count() >= 1, name
+    page.page.focus("#question textarea")
+    page.page.keyboard.press("Tab")
+    assert page.page.evaluate("document.activeElement.id") == "compare"
+    page.shorten(3)
+    page.ask()
+    assert page.page.locator("#answers section[aria-label] [aria-live=polite]").count() == 2
+
+
+def test_a_closed_tab_frees_the_model(visit):
+    first, second = visit(), visit()
+    second.shorten(3)
+    first.shorten(256)
+    first.type("Tell everything about the pony and the barometer.")
+    first.start()
+    first.wait_writing()
+    first.page.close()
+    second.ask("Who built the Mess Hall?")  # waits 90 s at most; 256 tokens take longer than that to read out
+    assert "3 tokens" in second.text("#answers") or "0 tokens" in second.text("#answers")
