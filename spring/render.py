@@ -87,7 +87,8 @@ def passage_list(comparison: "Comparison", done: bool = False) -> str:
     if not comparison.hits:
         return ""
     answer = _marking_answer(comparison) if done else ""
-    answer_terms = {term for term in tokenize(answer) if term not in STOP_WORDS}
+    # What the answer says beyond the question's own words, which it often repeats.
+    answer_terms = {*tokenize(answer)} - STOP_WORDS - {*tokenize(comparison.question)}
     legend = '<p class="legend"><mark class="q">question\'s words</mark>'
     if answer_terms:
         legend += ' <mark class="a">answer\'s words</mark>'
@@ -111,9 +112,9 @@ def _passage(hit: Hit, answer_terms: set[str]) -> str:
 
 
 def _marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
-    """Escaped text with <mark> around words; a word of both is the answer's."""
+    """Escaped text with <mark> around words."""
     spans = [(start, end, "a") for start, end in marked_spans(text, answer_terms)]
-    spans += [(start, end, "q") for start, end in marked_spans(text, question_terms - answer_terms)]
+    spans += [(start, end, "q") for start, end in marked_spans(text, question_terms)]
     html, place = [], 0
     for start, end, kind in sorted(spans):
         if start < place:  # terms of two neighbouring characters overlap in Thai and others

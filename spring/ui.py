@@ -48,6 +48,8 @@ def theme() -> gr.themes.Base:
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     ).set(
+        body_background_fill="*neutral_50",
+        block_border_width="1px",
         block_title_background_fill="transparent",
         block_title_text_color="*body_text_color",
         block_title_padding="0",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FERRY, PASSAGES, QUESTION, one_line
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -19,6 +18,7 @@ from spring.errors import BackboneError
 from spring.generation import Engine
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import PUBLISHED_FILES
+from tests.conftest import FERRY, PASSAGES, QUESTION, one_line
 
 
 @pytest.fixture(params=["tiny_llama", "tiny_mistral", "default"])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import FERRY, KITES, MAST, QUESTION, ROOT
 
 from spring.__main__ import main
+from tests.conftest import FERRY, KITES, MAST, QUESTION, ROOT
 
 ORLO = ROOT / "corpora/orlo-station/documents"
 
@@ -29,7 +29,7 @@ def command(*arguments: object) -> Run:
     done = subprocess.run(
         [sys.executable, "-m", "spring", *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -161,16 +161,6 @@ def test_the_model_and_its_tokens_are_named_on_stderr(told: Run) -> None:
     assert "smollm2-135m-instruct (fp32); 50 " in told.stderr
 
 
-def test_the_readable_form_has_both_answers_side_by_side(folder: Path, tiny_llama_folder: Path) -> None:
-    model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
-    run = command("ask", QUESTION, "--documents", folder, *model)
-    assert run.code == 0
-    assert "WITHOUT VIRTUAL TOKENS" in run.stdout
-    (titles,) = [line for line in run.stdout.splitlines() if "WITH 50 VIRTUAL TOKENS" in line]
-    assert titles.startswith("WITHOUT VIRTUAL TOKENS")
-    assert "[1] ferry.txt, page 1" in run.stdout
-
-
 # --- the tiny model, in this process ---
 
 
@@ -185,6 +175,14 @@ def test_without_a_shared_word_the_note_is_on_stderr_and_in_the_object(ask: Ask)
     result = json.loads(run.stdout)
     assert (run.code, result["passages"]) == (0, [])
     assert [note in run.stderr for note in result["notes"]] == [True]
+
+
+def test_the_readable_form_has_both_answers_side_by_side(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stdout = ask().stdout
+    (titles,) = [line for line in stdout.splitlines() if "WITH 50 VIRTUAL TOKENS" in line]
+    assert titles.startswith("WITHOUT VIRTUAL TOKENS")
+    assert "[1] ferry.txt, page 1" in stdout
 
 
 def test_the_readable_form_has_the_told_answer_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

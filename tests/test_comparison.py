@@ -1,7 +1,6 @@
 """From a question to answers: what is retrieved, what is left out, and what cannot be asked."""
 
 import pytest
-from conftest import FERRY, PASSAGES, QUESTION, forced_ids, new_engine, one_line
 
 from spring.backbone import Backbone
 from spring.comparison import Comparison, Settings, as_dict, compare
@@ -10,6 +9,7 @@ from spring.errors import PromptError
 from spring.generation import Engine, Request
 from spring.prompt import build_prompt
 from spring.retrieval import Bm25Retriever
+from tests.conftest import FERRY, PASSAGES, QUESTION, forced_ids, new_engine, one_line
 
 RETRIEVER = Bm25Retriever(PASSAGES)
 SHORT = Settings(virtual_tokens=(0, 50), max_new_tokens=4)

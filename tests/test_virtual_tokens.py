@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import one_line
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spring.errors import TokenFileError
 from spring.virtual_tokens import PUBLISHED_FILES, VirtualTokens, describe
+from tests.conftest import one_line
 
 
 def matrix(n: int = 50, hidden: int = 16) -> Tensor:
