@@ -287,7 +287,8 @@ class _Stream:
         logits = output.logits[:, -1].float()
         if self.temperature == 0:
             return logits.argmax(-1), cache, mask
-        probabilities = torch.softmax(logits / self.temperature, -1)
+        # Less the greatest logit, so that a tiny temperature gives 0 and -inf and not inf - inf.
+        probabilities = torch.softmax((logits - logits.amax(-1, keepdim=True)) / self.temperature, -1)
         return torch.multinomial(probabilities, 1, generator=self.random)[:, 0], cache, mask
 
     def _attention(self, mask: Tensor, start: int, end: int) -> Tensor | dict[str, Tensor]:

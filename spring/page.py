@@ -3,7 +3,6 @@
 The page is served before the model is loaded, so nothing here imports torch before a model is there to be asked.
 """
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 OWN = "Your documents"
 EXAMPLES = 4
+MOST_TOKENS = 1024
 GOLD_SEPARATOR = " | "
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 MOST_FILES = 50
@@ -109,10 +109,6 @@ class Page:
             added = _read_uploads(paths, len(before.results))
         except SpringError as error:
             return None, own, gr.skip(), render.status(str(error), kind="error")
-        finally:
-            for path in paths:  # they are read, or of no use
-                with contextlib.suppress(OSError):
-                    path.unlink()
         passages = before.passages + added.passages
         lines = render.file_list(before.results + added.results)
         if len(passages) > MOST_OWN_PASSAGES:
@@ -138,17 +134,21 @@ class Page:
         """Show the chosen collection's examples; a question typed by the visitor stays."""
         library = own if name == OWN else self.samples.get(name)
         examples = library.questions if library else ()
+        question, gold = question or "", gold or ""
         known = {q.question for sample in self.samples.values() for q in sample.questions}
         if question in known or not question.strip():
             question = examples[0].question if examples else ""
             gold = GOLD_SEPARATOR.join(examples[0].golden_answers) if examples else ""
         return [question, gold, *_example_buttons(examples)]
 
-    def example(self, index: int) -> Callable[[str], tuple[str, str]]:
+    def example(self, index: int) -> Callable[[str], tuple[Any, Any]]:
         """The handler of an example's button: the question and its golden answers."""
 
-        def fill(name: str) -> tuple[str, str]:
-            question = self.samples[name].questions[index]
+        def fill(name: str) -> tuple[Any, Any]:
+            questions = self.samples[name].questions if name in self.samples else ()
+            if index >= len(questions):
+                return gr.skip(), gr.skip()
+            question = questions[index]
             return question.question, GOLD_SEPARATOR.join(question.golden_answers)
 
         return fill
@@ -157,9 +157,9 @@ class Page:
         """The golden answers to score with; those that an example brought go with its question alone."""
         for sample in self.samples.values():
             for known in sample.questions:
-                if gold == GOLD_SEPARATOR.join(known.golden_answers) and question.strip() != known.question:
+                if gold and gold == GOLD_SEPARATOR.join(known.golden_answers) and question.strip() != known.question:
                     return []
-        return [text for text in gold.split(GOLD_SEPARATOR.strip()) if text.strip()]
+        return [text for text in (gold or "").split(GOLD_SEPARATOR.strip()) if text.strip()]
 
     def ask(
         self,
@@ -211,7 +211,7 @@ class Page:
         learned = bool(self.engine.tokens.learned)
         return (
             render.status(line, comparison.notes),
-            render.answer_cards(comparison.answers, golden, running=not ended),
+            render.answer_cards(comparison.answers, comparison.question, golden, running=not ended),
             render.passage_list(comparison, ended) if first or ended else gr.skip(),
             render.prompt_view(comparison, k, learned) if first else gr.skip(),
             *(_buttons(not ended) if first or ended else (gr.skip(), gr.skip())),
@@ -235,6 +235,11 @@ class Page:
         """End the visitor's comparison, running or waiting; what is written stays."""
         self.turns.end(request.session_hash or "")
         return render.status("Stopped."), *_buttons(False)
+
+    def fail(self) -> tuple[Any, ...]:
+        """Something that no handler expected: say so, and let the visitor ask again."""
+        line = "Something went wrong with this question; please ask again."
+        return render.status(line, kind="error"), *_buttons(False)
 
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
@@ -296,7 +301,8 @@ def _example_buttons(questions: Sequence[Any]) -> list[Any]:
     return shown + [gr.update(visible=False)] * (EXAMPLES - len(shown))
 
 
-def _question(question: str) -> str:
+def _question(question: str | None) -> str:
+    question = question or ""  # what API clients call null
     if len(question) > LONGEST_QUESTION:
         raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
     return question
@@ -308,6 +314,8 @@ def _settings(k: float, passages: float, told: bool, max_new_tokens: float, temp
         k, passages, new_tokens, heat = int(k), int(passages), int(max_new_tokens), float(temperature)
     except (TypeError, ValueError, OverflowError) as error:
         raise PromptError("The settings must be numbers.") from error
+    if not 0 <= k <= MOST_TOKENS:
+        raise PromptError(f"The number of virtual tokens must be 0 to {MOST_TOKENS} at most.")
     from spring.comparison import Settings
 
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:

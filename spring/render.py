@@ -28,16 +28,21 @@ def facts(engine: "Engine") -> str:
     """Which model answers, how precisely, and where its virtual tokens come from."""
     backbone, tokens = engine.backbone, engine.tokens
     learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
+    if not tokens.learned:
+        learned += ": the answer with them may well be the worse one"
     return (
         f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
         f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p>"
     )
 
 
-def answer_cards(answers: "Sequence[Answer]", gold: Sequence[str] = (), running: bool = False) -> str:
-    """The answers side by side, each with its meter and, with golden answers, its scores."""
+def answer_cards(
+    answers: "Sequence[Answer]", question: str = "", gold: Sequence[str] = (), running: bool = False
+) -> str:
+    """The question and its answers side by side, each with its meter and, with golden answers, its scores."""
     cards = [_card(position, answer, gold, running) for position, answer in enumerate(answers)]
-    return f'<div class="cards n{len(cards)}">{"".join(cards)}</div>'
+    asked = f'<p class="asked">{escape(question)}</p>' if question else ""
+    return f'{asked}<div class="cards n{len(cards)}">{"".join(cards)}</div>'
 
 
 def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
@@ -49,9 +54,12 @@ def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -
     else:
         text = ""
     live = running and not answer.ended
+    name = answer.title
+    if kind == "with" and not answer.virtual_tokens:
+        name = "with 0 virtual tokens: the same again"
     cursor = '<span class="cursor"></span>' if live else ""
     return (
-        f'<section class="card {kind}" aria-label="Answer {answer.title}"><h3>{answer.title}</h3>'
+        f'<section class="card {kind}" aria-label="Answer {name}"><h3>{name}</h3>'
         f'<div class="answer" aria-live="polite" aria-busy="{str(live).lower()}">{text}{cursor}</div>'
         f'<div class="meter">{_meter(answer)}{_scores(answer, gold)}</div></section>'
     )
@@ -146,12 +154,13 @@ def progress_line(comparison: "Comparison") -> str:
     """One sentence on what is going on, or what came of it."""
     progress = comparison.progress
     if not comparison.hits:
-        source = "No passages to read"
-    elif not any(answer.new_tokens or answer.ended for answer in progress.answers):
+        source = "Answered from memory" if progress.done else "Answering from memory …"
+        return f"{source}." if progress.done else source
+    if not any(answer.new_tokens or answer.ended for answer in progress.answers):
         if not progress.prefix_tokens:
             return "Reading the passages …"
         return f"Reading the passages: {progress.prefix_read} of {progress.prefix_tokens} tokens …"
-    elif progress.prefix_hits:
+    if progress.prefix_hits:
         source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
     else:
         source = (
@@ -169,8 +178,10 @@ def status(text: str, notes: Iterable[str] = (), kind: str = "") -> str:
 
 def file_list(results: Sequence[FileResult]) -> str:
     """One line for each file that was read, or not."""
+    # What went wrong comes first, where it is seen.
+    ordered = sorted(results, key=lambda result: (result.error is None, not result.warnings))
     lines = "".join(
         f'<li class="{"bad" if result.error else "warned" if result.warnings else "good"}">{escape(result.line)}</li>'
-        for result in results
+        for result in ordered
     )
     return f'<ul class="files" aria-label="Files read">{lines}</ul>'

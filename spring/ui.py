@@ -29,7 +29,17 @@ HEADER = f"""
 embeddings put between the retrieved passages and the question, while nothing in the model changes
 (<a href="{PAPER}" target="_blank" rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>
 """
+UPLOAD = "Upload your own documents: PDF, Word, HTML, Markdown, text, CSV, JSON Lines"
 LOADING = '<p class="facts">The model is loading …</p>'
+# Gradio's slider tells of its release by the pointer alone; this tells of that by the keyboard.
+KEYBOARD = """() => {
+  let timer;
+  document.addEventListener('keyup', event => {
+    if (!event.target.matches('#k input[type=range]') || !/^(Arrow|Home|End|Page)/.test(event.key)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), 300);
+  });
+}"""
 WAITING = """
 <div class="cards n2">
 <section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
@@ -62,7 +72,7 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
     """Lay out the page over an engine and the sample collections."""
     page = Page(engine, samples)
     first = samples[0].questions[0] if samples and samples[0].questions else None
-    demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(3600, 3600))
+    demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(600, 1800))
     with demo:
         own = gr.State(None)
         gr.HTML(HEADER, elem_classes="spring")
@@ -70,13 +80,13 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
                 collection = gr.Radio(page.collections, value=page.collections[0], label="Documents")
-                with gr.Accordion("Upload your own documents", open=not samples):
+                with gr.Accordion(UPLOAD, open=not samples):
                     upload = gr.File(
                         file_count="multiple",
                         file_types=list(FILE_TYPES),
                         height=120,
                         elem_id="upload",
-                        label="PDF, Word, HTML, Markdown, text, CSV, JSON Lines",
+                        label="Files",
                     )
                     files = gr.HTML()
                     forget = gr.Button("Remove my documents", size="sm")
@@ -86,7 +96,6 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
                     placeholder="What do you want to know from the documents?",
                     lines=1,
                     max_lines=4,
-                    max_length=LONGEST_QUESTION,
                     elem_id="question",
                 )
                 with gr.Row():
@@ -145,10 +154,11 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
             **PRIVATE,
         )
         gr.on([ask.click, question.submit, *(button.click for button in examples)], js=SCROLL, fn=None, **PRIVATE)
-        gr.on([ask.click, question.submit, k.release], **begin).then(**asking)
+        failed: dict[str, Any] = dict(fn=page.fail, outputs=[status, ask, stop], queue=False, **PRIVATE)
+        gr.on([ask.click, question.submit, k.release], **begin).then(**asking).failure(**failed)
         for index, button in enumerate(examples):
             chosen = button.click(page.example(index), collection, [question, gold], queue=False, **PRIVATE)
-            chosen.then(**begin).then(**asking)
+            chosen.then(**begin).then(**asking).failure(**failed)
         stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
         collection.change(
             page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
@@ -215,5 +225,6 @@ def launch(
         max_file_size=upload_megabytes * 2**20,
         theme=theme(),
         css_paths=[CSS],
+        js=KEYBOARD,
     )
     return address

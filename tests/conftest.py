@@ -38,7 +38,7 @@ KS = (0, 1, 10, 50)
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
 
 
-# --- the models ---
+# --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
 
 
 def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
@@ -56,7 +56,6 @@ def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer,
         eos_token="</s>",
         additional_special_tokens=["<|im_start|>"],
-        split_special_tokens=True,
     )
 
 
@@ -78,7 +77,6 @@ def _metaspace_tokenizer() -> PreTrainedTokenizerFast:
         bos_token="<s>",
         eos_token="</s>",
         unk_token="<unk>",
-        split_special_tokens=True,
     )
 
 

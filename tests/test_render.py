@@ -59,7 +59,8 @@ def test_the_first_answer_is_marked_when_the_one_with_tokens_says_nothing(compar
 
 
 def test_cards_have_meters_and_scores(comparison):
-    html = render.answer_cards(comparison.answers, ["Edvard Quillane"], running=True)
+    html = render.answer_cards(comparison.answers, "Who <b>?", ["Edvard Quillane"], running=True)
+    assert "Who &lt;b&gt;?" in html
     assert "8 tokens" in html
     assert "first token 1.2 s" in html
     assert "7.0 tokens/s" in html
@@ -95,7 +96,7 @@ def test_progress_is_told_in_a_sentence(comparison):
         "600 passage tokens read once for all answers in 2.0 s"
     )
     assert "taken from the cache" in line(prefix_tokens=600, prefix_hits=1)
-    assert render.progress_line(replace(comparison, hits=())).startswith("No passages")
+    assert render.progress_line(replace(comparison, hits=())).startswith("Answering from memory")
 
 
 def test_file_lines_tell_good_from_bad():

@@ -250,3 +250,30 @@ def test_a_closed_tab_frees_the_model(visit):
     first.page.close()
     second.ask("Who built the Mess Hall?")  # waits 90 s at most; 256 tokens take longer than that to read out
     assert "3 tokens" in second.text("#answers") or "0 tokens" in second.text("#answers")
+
+
+def test_the_keyboard_moves_the_slider_and_asks_again(page):
+    page.shorten(3)
+    page.ask()
+    page.page.focus("#k input[type=range]")
+    page.page.keyboard.press("Home")
+    page.page.keyboard.press("ArrowRight")
+    page.wait("document.querySelector('#answers').innerText.includes('With 1 virtual token')")
+    page.wait_idle()
+
+
+def test_two_visitors_may_upload_the_same_file(visit, tmp_path):
+    path = tmp_path / "same.txt"
+    path.write_text("The very same words about the zorbek orchard.")
+    for visitor in (visit(), visit()):
+        visitor.upload(path)
+        visitor.page.wait_for_selector(".files li")
+        assert visitor.text(".files").startswith("same.txt: 1 page, 1 passage")
+
+
+def test_an_odd_temperature_is_no_reason_to_get_stuck(page):
+    page.shorten(2)
+    page.page.get_by_label("number input for Temperature").fill("1e-300")
+    page.page.keyboard.press("Tab")
+    page.ask()
+    assert "tokens" in page.text("#answers .meter >> nth=1")

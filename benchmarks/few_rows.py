@@ -1,0 +1,61 @@
+"""Time of a linear layer on the CPU for few rows: x W^T as nn.Linear asks for it, and (W x^T)^T as spring/cpu.py.
+
+    python -m benchmarks.few_rows [--json]
+
+Prints, for the shapes of the default backbone's layers and each number of rows, the second divided by the first.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SHAPES = {"attention": (576, 576, 30), "mlp": (1536, 576, 30), "lm_head": (49152, 576, 1)}  # out, in, layers
+ROWS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def _seconds(function: Callable[[Tensor], Tensor], weights: list[Tensor], runs: int = 15) -> float:
+    taken = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        for weight in weights:
+            function(weight)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def measure() -> dict[str, dict[int, float]]:
+    """Ratio for each shape and number of rows."""
+    ratios: dict[str, dict[int, float]] = {}
+    for name, (rows_out, columns, layers) in SHAPES.items():
+        weights = [torch.randn(rows_out, columns) for _ in range(layers)]
+        ratios[name] = {}
+        for rows in ROWS:
+            x = torch.randn(rows, columns)
+            plain = _seconds(lambda weight, x=x: torch.nn.functional.linear(x, weight), weights)
+            turned = _seconds(lambda weight, x=x: torch.mm(weight, x.t()).t().contiguous(), weights)
+            ratios[name][rows] = round(turned / plain, 2)
+    return ratios
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    with torch.inference_mode():
+        ratios = measure()
+    if options.json:
+        print(json.dumps(ratios))
+        return
+    print("rows     " + "".join(f"{rows:>7}" for rows in ROWS))
+    for name, by_rows in ratios.items():
+        print(f"{name:9}" + "".join(f"{ratio:7.2f}" for ratio in by_rows.values()))
+
+
+if __name__ == "__main__":
+    main()
