@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -137,9 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         {"ask": _ask, "prepare": _prepare}[options.command](options)
+        sys.stdout.flush()
     except SpringError as error:
         _say(f"spring: {error}")
         return 2
+    except BrokenPipeError:  # who reads, such as `head`, has seen enough; Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
     return 0

@@ -24,7 +24,8 @@ def read_questions(path: Path) -> list[Question]:
 
     """
     questions = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not splitlines: JSON may hold U+2028 as it is.
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n"), start=1):
         try:
             row = json.loads(line)
             question = Question(str(row["id"]), str(row["question"]), tuple(map(str, row["golden_answers"])))

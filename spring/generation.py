@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 # The passages are read in pieces, so that Stop need not wait for all of them.
 PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
+GREEDY_BELOW = 1e-4  # a lower temperature would be 0 in the logits' precision
 DEFAULT_CACHE_BYTES = 512 * 2**20
 SHIPPED_TOKENS = Path(__file__).parent / "tokens"
 
@@ -285,10 +286,9 @@ class _Stream:
             logits_to_keep=1,
         )
         logits = output.logits[:, -1].float()
-        if self.temperature == 0:
+        if self.temperature < GREEDY_BELOW:
             return logits.argmax(-1), cache, mask
-        # Less the greatest logit, so that a tiny temperature gives 0 and -inf and not inf - inf.
-        probabilities = torch.softmax((logits - logits.amax(-1, keepdim=True)) / self.temperature, -1)
+        probabilities = torch.softmax(logits / self.temperature, -1)
         return torch.multinomial(probabilities, 1, generator=self.random)[:, 0], cache, mask
 
     def _attention(self, mask: Tensor, start: int, end: int) -> Tensor | dict[str, Tensor]:

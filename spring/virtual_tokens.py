@@ -189,7 +189,7 @@ def _load_pt(path: Path) -> Tensor:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (*_UNREADABLE, ValueError, TypeError, LookupError) as error:
         raise problem from error
-    if not isinstance(loaded, Tensor) or loaded.numel() * loaded.element_size() > loaded.untyped_storage().nbytes():
+    if not isinstance(loaded, Tensor) or loaded.numel() * loaded.element_size() > path.stat().st_size:
         raise problem
     return loaded.detach()
 
