@@ -29,7 +29,6 @@ HEADER = f"""
 embeddings put between the retrieved passages and the question, while nothing in the model changes
 (<a href="{PAPER}" target="_blank" rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>
 """
-UPLOAD = "Upload your own documents: PDF, Word, HTML, Markdown, text, CSV, JSON Lines"
 LOADING = '<p class="facts">The model is loading …</p>'
 # Gradio's slider tells of its release by the pointer alone; this tells of that by the keyboard.
 KEYBOARD = """() => {
@@ -80,7 +79,8 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
                 collection = gr.Radio(page.collections, value=page.collections[0], label="Documents")
-                with gr.Accordion(UPLOAD, open=not samples):
+                with gr.Accordion("Upload your own documents", open=not samples):
+                    gr.HTML('<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>')
                     upload = gr.File(
                         file_count="multiple",
                         file_types=list(FILE_TYPES),

@@ -124,7 +124,7 @@ class Visitor:
 
     def upload(self, *paths: Path) -> None:
         if not self.page.locator("#upload").is_visible():
-            self.page.get_by_text("Upload your own documents:").click()
+            self.page.get_by_text("Upload your own documents").click()
         self.page.locator("#upload input[type=file]").first.set_input_files([str(path) for path in paths])
 
 
