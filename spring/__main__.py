@@ -107,8 +107,12 @@ def _ask(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    engine = _engine(options)
-    _say(f"{engine.backbone.name} is ready.")
+    from spring.embedded import DEFAULT_BACKBONE, embedded_model
+
+    name = options.backbone or DEFAULT_BACKBONE
+    if name != DEFAULT_BACKBONE or embedded_model(_say) is None:
+        _engine(options)  # loading it fetches what is missing
+    _say(f"{name} is ready.")
 
 
 def _as_text(comparison: "Comparison") -> str:
