@@ -111,7 +111,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
     name = options.backbone or DEFAULT_BACKBONE
     if name != DEFAULT_BACKBONE or embedded_model(_say) is None:
-        _engine(options)  # loading it fetches what is missing
+        name = _engine(options).backbone.name  # loading it fetches what is missing
     _say(f"{name} is ready.")
 
 
