@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.recipe import Recipe
+from spring.answers import Request
 from spring.backbone import load_backbone
 from spring.documents import Passage
 from spring.embedded import DEFAULT_BACKBONE
-from spring.generation import Engine, Request
+from spring.generation import Engine
 from spring.prompt import Prompt, build_prompt
 
 TWO = (0, 50)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spring.answers import Answer, Progress, Request, check_settings
 from spring.errors import PromptError
-from spring.generation import Answer, Engine, Progress, Request, check_settings
+from spring.generation import Engine
 from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever, Hit
 

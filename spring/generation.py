@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
+from spring.answers import Answer, Progress, Request, check_settings
 from spring.backbone import Backbone, known_name, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
 from spring.prefix_cache import Prefix, PrefixCache, new_cache, stack_prefixes
-from spring.prompt import Prompt
 from spring.virtual_tokens import VirtualTokens
 
 P = ParamSpec("P")
@@ -36,59 +36,6 @@ PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
 GREEDY_BELOW = 1e-4  # a lower temperature would be 0 in the logits' precision
 DEFAULT_CACHE_BYTES = 512 * 2**20
 SHIPPED_TOKENS = Path(__file__).parent / "tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One answer to generate: a prompt and how many virtual tokens go in at its seam."""
-
-    prompt: Prompt
-    virtual_tokens: int = 0
-    instruction: bool = False  # the prompt tells in words what the tokens are meant to do
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The text so far of one request, and its meter."""
-
-    virtual_tokens: int
-    instruction: bool
-    text: str = ""
-    new_tokens: int = 0
-    ended: Literal["", "stop", "length"] = ""  # "stop": the model ended it; "length": cut at the maximum
-    first_token_seconds: float = 0.0  # from the asking, reading the passages included
-    seconds: float = 0.0  # from the asking to this answer's latest token
-
-    @property
-    def title(self) -> str:
-        """What the answer is called."""
-        if self.instruction:
-            return "told in words"
-        k = self.virtual_tokens
-        return f"with {k} virtual token{'s' if k > 1 else ''}" if k else "without virtual tokens"
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Decoding speed after the first token; 0 while there are fewer than two tokens."""
-        decoding = self.seconds - self.first_token_seconds
-        return (self.new_tokens - 1) / decoding if self.new_tokens > 1 and decoding > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A snapshot while generating: the answers in the order of the requests."""
-
-    answers: tuple[Answer, ...]
-    ids: tuple[tuple[int, ...], ...] = ()  # generated so far, per answer
-    prefix_tokens: int = 0  # tokens left of the seam, over all distinct prompts
-    prefix_read: int = 0  # of these, read so far or found in the cache
-    prefix_hits: int = 0  # prompts whose passages were found in the cache
-    prefill_seconds: float = 0.0  # time spent on reading passages
-
-    @property
-    def done(self) -> bool:
-        """Whether every answer has ended."""
-        return all(answer.ended for answer in self.answers)
 
 
 class Engine:
@@ -332,23 +279,3 @@ class _Stream:
                 seconds=seconds,
             )
         self.progress = replace(self.progress, answers=tuple(answers), ids=tuple(map(tuple, self.ids)))
-
-
-def check_settings(virtual_tokens: Sequence[int], n: int, max_new_tokens: int, temperature: float, seed: int) -> None:
-    """Refuse what cannot be asked of n virtual tokens: no answer at all, a k or a setting out of range.
-
-    Raises:
-        PromptError: which, and what its range is.
-
-    """
-    if not virtual_tokens:
-        raise PromptError("Ask for at least one answer.")
-    for k in virtual_tokens:
-        if not 0 <= k <= n:
-            raise PromptError(f"{k} virtual tokens are out of range: there are 0 to {n}.")
-    if not 1 <= max_new_tokens <= 1024:
-        raise PromptError(f"The answer's length must be 1 to 1024 tokens, not {max_new_tokens}.")
-    if not 0 <= temperature <= 5:
-        raise PromptError(f"The temperature must be 0 (greedy) to 5, not {temperature}.")
-    if not -(2**63) <= seed < 2**64:
-        raise PromptError(f"The seed must be a number of 64 bits, not {seed}.")

@@ -3,7 +3,6 @@
 The page is served before the model is loaded, so nothing here imports torch before a model is there to be asked.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,6 +14,7 @@ from spring import render
 from spring.documents import Collection, read_collection
 from spring.errors import PromptError, SpringError
 from spring.samples import Library
+from spring.turns import Turns
 
 if TYPE_CHECKING:
     from spring.comparison import Comparison, Settings
@@ -29,37 +29,6 @@ MOST_FILES = 50
 MOST_OWN_PASSAGES = 20_000
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
-
-
-class Turns:
-    """Which comparison of each visitor is the current one: a newer one, or Stop, ends the one before.
-
-    A turn begins when the visitor asks, outside the queue, so that it can end while it still waits in the queue.
-    """
-
-    def __init__(self) -> None:
-        self._current: dict[str, threading.Event] = {}
-        self._lock = threading.Lock()
-
-    def begin(self, visitor: str) -> None:
-        """End the visitor's comparison and begin a new one."""
-        with self._lock:
-            self._end(visitor)
-            self._current[visitor] = threading.Event()
-
-    def current(self, visitor: str) -> threading.Event | None:
-        """The event that is set when the visitor's comparison should end; None if it has ended."""
-        with self._lock:
-            return self._current.get(visitor)
-
-    def end(self, visitor: str) -> None:
-        """End the visitor's comparison, if there is one."""
-        with self._lock:
-            self._end(visitor)
-
-    def _end(self, visitor: str) -> None:
-        if event := self._current.pop(visitor, None):
-            event.set()
 
 
 class Page:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from html import escape as _escape
 from typing import TYPE_CHECKING
 
+from spring.answers import Answer
 from spring.documents import FileResult
 from spring.metrics import score
 from spring.retrieval import STOP_WORDS, Hit, marked_spans, tokenize
 
 if TYPE_CHECKING:  # both need torch, and the page is served before torch is imported
     from spring.comparison import Comparison
-    from spring.generation import Answer, Engine
+    from spring.generation import Engine
 
 
 def escape(text: str) -> str:

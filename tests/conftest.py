@@ -18,9 +18,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from spring.answers import Progress, Request
 from spring.backbone import Backbone, load_backbone
 from spring.documents import Passage
-from spring.generation import Engine, Progress, Request, load_engine
+from spring.generation import Engine, load_engine
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import VirtualTokens
 

@@ -12,13 +12,13 @@ from tests.conftest import ROOT
 TABLE = """
     errors
     text markup decoding splitting readers documents
-    retrieval prompt
+    retrieval prompt answers
     virtual_tokens
     embedded cpu backbone
     prefix_cache generation comparison
     dataset metrics samples
     render settings
-    page ui
+    turns page ui
     __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}

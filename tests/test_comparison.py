@@ -2,11 +2,12 @@
 
 import pytest
 
+from spring.answers import Request
 from spring.backbone import Backbone
 from spring.comparison import Comparison, Settings, as_dict, compare
 from spring.documents import Passage
 from spring.errors import PromptError
-from spring.generation import Engine, Request
+from spring.generation import Engine
 from spring.prompt import build_prompt
 from spring.retrieval import Bm25Retriever
 from tests.conftest import FERRY, PASSAGES, QUESTION, forced_ids, new_engine, one_line

@@ -12,11 +12,12 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.recipe import Recipe
+from spring.answers import Answer, Progress, Request
 from spring.backbone import Backbone, load_backbone
 from spring.cpu import speed_up_linear
 from spring.documents import Passage
 from spring.errors import PromptError, TokenFileError
-from spring.generation import PREFILL_CHUNK, Answer, Engine, Progress, Request, load_engine
+from spring.generation import PREFILL_CHUNK, Engine, load_engine
 from spring.prompt import Prompt, build_prompt
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import (

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from spring import render
+from spring.answers import Answer, Progress
 from spring.comparison import Comparison
 from spring.documents import FileResult, Passage
-from spring.generation import Answer, Progress
 from spring.prompt import build_prompt
 from spring.retrieval import Bm25Retriever
 
