@@ -46,7 +46,7 @@ _PLAIN_TENSOR_GLOBALS = {
     "torch DoubleStorage",
     "collections OrderedDict",
 }
-_UNREADABLE = (zipfile.BadZipFile, pickle.UnpicklingError, OSError, EOFError, RuntimeError, NotImplementedError)
+_UNREADABLE = (zipfile.BadZipFile, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True, eq=False)
