@@ -26,7 +26,7 @@ def main() -> None:
     imported = time.perf_counter()
     settings = AppSettings.from_environment()
     engine: Future[Engine] = Future()
-    address = launch(engine, load_samples(), settings.upload_megabytes)
+    address = launch(engine, load_samples(), settings)
     served = time.perf_counter()
     print(
         f"{address} answers after {served - started:.1f} s: imports {imported - started:.1f} s, "

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging as transformers_logging
 
-from spring.cpu import speed_up_linear
+from spring.cpu import keep_quantized_weights, speed_up_linear
 from spring.embedded import DEFAULT_BACKBONE, embedded_model
 from spring.errors import BackboneError, PromptError
 from spring.prompt import INSTRUCTION, Prompt
@@ -161,11 +161,46 @@ class Backbone:
         return embedded
 
     def initial_virtual_tokens(self, n: int = 50, text: str = INSTRUCTION) -> VirtualTokens:
-        """The paper's initial values: the embeddings of the instruction, repeated or cut to n (section 3.2)."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        repeated = (ids * (n // len(ids) + 1))[:n]
+        """The embeddings of a text, repeated or cut to n; by default the paper's instruction (section 3.2).
+
+        The end-of-sequence token may be written in the text: here, unlike in documents, it is meant.
+        """
+        end = self.tokenizer.eos_token or ""
+        parts = text.split(end) if end else [text]
+        ids = [[*self.tokenizer(part, add_special_tokens=False)["input_ids"], self.end_id] for part in parts]
+        joined = [id for part in ids for id in part][:-1]
+        if not joined:
+            raise PromptError("The text of the initial values is empty.")
+        repeated = (joined * (n // len(joined) + 1))[:n]
         with torch.no_grad():
             return VirtualTokens(self.embed(torch.tensor(repeated)).float().cpu(), self.name)
+
+    @property
+    def end_id(self) -> int:
+        """The id that should end an answer: the tokenizer's, if the model knows it as one that does.
+
+        Raises:
+            BackboneError: nothing ends an answer of this model.
+
+        """
+        end = self.tokenizer.eos_token_id
+        if end in self.eos_ids or (isinstance(end, int) and not self.eos_ids):
+            return int(end)
+        if not self.eos_ids:
+            raise BackboneError(f"{self.name} has no end-of-sequence token.")
+        return min(self.eos_ids)
+
+    def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
+        """Return the ids left of the seam, right of it, and of the answer with the end-of-sequence token.
+
+        The prompt's ids are those of `encode`; where the answer would melt into them it is encoded apart.
+        """
+        before, after = self.encode(prompt)
+        whole = self.tokenizer(f"{prompt} {answer}")["input_ids"]
+        length = len(before) + len(after)
+        ids = whole[length:] if whole[:length] == before + after else self.tokenizer(answer)["input_ids"]
+        ids = [id for id in ids if id not in self.eos_ids and id != self.tokenizer.bos_token_id]
+        return before, after, [*ids, self.end_id]
 
 
 def to_stderr(line: str) -> None:
@@ -206,6 +241,7 @@ def load_backbone(
             f"The backbone {name} could not be loaded from {source} ({reason}). It must be one of "
             f"{', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
         ) from error
+    keep_quantized_weights(model)
     speed_up_linear(model)
     return Backbone(name, model, tokenizer, precision)
 

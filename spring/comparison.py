@@ -46,6 +46,14 @@ class Comparison:
         return self.progress.answers
 
     @property
+    def requests(self) -> list[Request]:
+        """What the engine is asked for: one request for each answer."""
+        return [
+            Request(self.told_prompt if answer.instruction else self.prompt, answer.virtual_tokens, answer.instruction)
+            for answer in self.answers
+        ]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the asker should know of the passages, a sentence each."""
         notes = []
@@ -68,24 +76,35 @@ def compare(
         PromptError: no question, a setting out of range, or a question too long for the model.
 
     """
-    # Half of a surrogate pair, which JSON and the shell can hold, is no text to a tokenizer.
-    question = question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+    question = _text(question)
+    comparison = lay_out(engine, question, retriever.search(question, settings.passages), settings)
+    stream = engine.stream(comparison.requests, settings.max_new_tokens, settings.temperature, settings.seed)
+    yield comparison
+    for progress in stream:
+        yield replace(comparison, progress=progress)
+
+
+def lay_out(engine: Engine, question: str, hits: Sequence[Hit], settings: Settings) -> Comparison:
+    """The prompt of a question and its passages, and the answers that are asked for, none of them begun.
+
+    Raises:
+        PromptError: no question, a setting out of range, or a question too long for the model.
+
+    """
+    question, hits = _text(question), tuple(hits)
     asked = settings.virtual_tokens + (0,) * settings.instruction
     check_settings(asked, len(engine.tokens), settings.max_new_tokens, settings.temperature, settings.seed)
-    hits = tuple(retriever.search(question, settings.passages))
     kept = _fitting(engine, question, hits, settings)
     passages = [hit.passage for hit in hits[:kept]]
     prompt = build_prompt(passages, question)
     told = build_prompt(passages, question, instruction=True)
-    requests = [Request(prompt, k) for k in settings.virtual_tokens]
-    if settings.instruction:
-        requests.append(Request(told, instruction=True))
-    stream = engine.stream(requests, settings.max_new_tokens, settings.temperature, settings.seed)
-    empty = Progress(tuple(Answer(request.virtual_tokens, request.instruction) for request in requests))
-    comparison = Comparison(question, hits[:kept], hits[kept:], prompt, told, empty)
-    yield comparison
-    for progress in stream:
-        yield replace(comparison, progress=progress)
+    answers = [Answer(k, False) for k in settings.virtual_tokens] + [Answer(0, True)] * settings.instruction
+    return Comparison(question, hits[:kept], hits[kept:], prompt, told, Progress(tuple(answers)))
+
+
+def _text(question: str) -> str:
+    """Half of a surrogate pair, which JSON and the shell can hold, is no text to a tokenizer."""
+    return question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
 
 
 def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Settings) -> int:

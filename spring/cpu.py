@@ -1,4 +1,4 @@
-"""Faster decoding of several rows on a CPU: the same products, asked of the matrix library the other way round."""
+"""What a model on the CPU needs: faster products of several rows, and 4-bit weights that stay what they are."""
 
 from types import MethodType
 
@@ -30,3 +30,15 @@ def _forward(self: nn.Linear, input: Tensor) -> Tensor:
     if self.bias is not None:
         output += self.bias
     return output.view(*input.shape[:-1], -1)
+
+
+def keep_quantized_weights(model: nn.Module) -> None:
+    """Keep bitsandbytes from repacking 4-bit weights on a CPU with AVX512-BF16.
+
+    There its first forward pass without gradient turns the weights into a form that has no backward pass (virtual
+    tokens would silently learn from the other layers alone), rounds their scales to bf16, and cannot hold every
+    shape. Elsewhere the weights are used as they are; so they are here then.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # bitsandbytes.nn.Linear4bit
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]

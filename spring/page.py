@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from spring import render
-from spring.documents import Collection, read_collection
+from spring.documents import Collection
 from spring.errors import PromptError, SpringError
+from spring.inputs import comparison_settings, question_text, read_uploads
 from spring.samples import Library
 from spring.turns import Turns
 
 if TYPE_CHECKING:
-    from spring.comparison import Comparison, Settings
+    from spring.comparison import Comparison
     from spring.generation import Engine
 
+MODEL = "model"  # the queue of everything that needs the model
+PRIVATE: Any = {"api_visibility": "private"}
+COMPARE = "Compare"  # the main tab
 OWN = "Your documents"
 EXAMPLES = 4
-MOST_TOKENS = 1024
 GOLD_SEPARATOR = " | "
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
-MOST_FILES = 50
 MOST_OWN_PASSAGES = 20_000
-LONGEST_QUESTION = 2_000  # characters
-MOST_NEW_TOKENS = 256
+LOADING = "The model is still loading; the answers come right after."
 
 
 class Page:
@@ -48,6 +49,11 @@ class Page:
 
         """
         return self._engine.result()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model can answer at once."""
+        return self._engine.done()
 
     @property
     def collections(self) -> list[str]:
@@ -75,7 +81,7 @@ class Page:
         paths = [Path(file) for file in files or ()]
         before = own.collection if own else Collection((), (), ())
         try:
-            added = _read_uploads(paths, len(before.results))
+            added = read_uploads(paths, len(before.results))
         except SpringError as error:
             return None, own, gr.skip(), render.status(str(error), kind="error")
         passages = before.passages + added.passages
@@ -132,6 +138,7 @@ class Page:
 
     def ask(
         self,
+        ticket: float,
         question: str,
         name: str,
         own: Library | None,
@@ -144,20 +151,21 @@ class Page:
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, answers, passages, prompt, and the buttons' states."""
-        turn = self.turns.current(request.session_hash or "")
-        if turn is None:  # stopped while it waited in the queue
-            yield (gr.skip(),) * 6
+        turn = self.turns.take(request.session_hash or "", ticket)
+        if turn is None:  # never begun, or ended while it waited in the queue
+            yield render.status("Stopped.") if ticket else gr.skip(), *(gr.skip(),) * 5
             return
-        if not self._engine.done():
-            yield render.status("The model is still loading; the answers come right after."), *(gr.skip(),) * 5
+        if not self.loaded:
+            yield render.status(LOADING), *(gr.skip(),) * 5
         golden = self.golden(question, gold)
         try:
             library = self.library(name, own)
-            engine, settings = self.engine, _settings(k, passages, told, max_new_tokens, temperature)
+            settings = comparison_settings((0, k), passages, max_new_tokens, told, temperature)
+            engine = self.engine
             from spring.comparison import compare
 
             last = None
-            for comparison in compare(engine, library.retriever, _question(question), settings):
+            for comparison in compare(engine, library.retriever, question_text(question), settings):
                 yield self._snapshot(comparison, golden, first=last is None)
                 last = comparison
                 if turn.is_set():
@@ -165,7 +173,7 @@ class Page:
             if last is not None:
                 yield self._snapshot(last, golden, ended=True, stopped=not last.progress.done)
         except SpringError as error:
-            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
+            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), gr.skip(), *buttons(False)
 
     def _snapshot(
         self,
@@ -183,13 +191,20 @@ class Page:
             render.answer_cards(comparison.answers, comparison.question, golden, running=not ended),
             render.passage_list(comparison, ended) if first or ended else gr.skip(),
             render.prompt_view(comparison, k, learned) if first else gr.skip(),
-            *(_buttons(not ended) if first or ended else (gr.skip(), gr.skip())),
+            *(buttons(not ended) if first or ended else (gr.skip(), gr.skip())),
         )
 
     def begin(self, request: gr.Request) -> tuple[Any, ...]:
-        """The visitor asks: end what is still being answered, and show at once that the click was heard."""
-        self.turns.begin(request.session_hash or "")
-        return render.status("Asking …"), *_buttons(True)
+        """The visitor asks: end what is still being answered, and show at once that the click was heard.
+
+        Returns the turn's ticket, the status, the tab's own buttons and those of the other tab on the model.
+        """
+        ticket = self.turns.begin(request.session_hash or "")
+        return ticket, render.status("Asking …"), *buttons(True), *buttons(False)
+
+    def begin_here(self, tab: str, request: gr.Request) -> tuple[Any, ...]:
+        """As `begin`, for what asks on the main tab alone: the slider of k, Enter, the examples."""
+        return self.begin(request) if tab == COMPARE else (0, *(gr.skip(),) * 5)
 
     def show_model(self) -> tuple[Any, ...]:
         """The header's facts and the slider's end, once the model is loaded."""
@@ -203,12 +218,12 @@ class Page:
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
         """End the visitor's comparison, running or waiting; what is written stays."""
         self.turns.end(request.session_hash or "")
-        return render.status("Stopped."), *_buttons(False)
+        return render.status("Stopped."), *buttons(False)
 
     def fail(self) -> tuple[Any, ...]:
         """Something that no handler expected: say so, and let the visitor ask again."""
         line = "Something went wrong with this question; please ask again."
-        return render.status(line, kind="error"), *_buttons(False)
+        return render.status(line, kind="error"), *buttons(False)
 
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
@@ -244,57 +259,26 @@ class Page:
         """
         try:
             if documents:
-                own = Library.build(OWN, _read_uploads([Path(file) for file in documents], 0))
+                own = Library.build(OWN, read_uploads([Path(file) for file in documents]))
                 if not own.collection.passages:
                     raise PromptError("; ".join(result.line for result in own.collection.results))
             else:
                 own = self.library(collection, None)
-            engine, settings = (
-                self.engine,
-                _settings(virtual_tokens, passages, instruction, max_new_tokens, temperature),
-            )
+            settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, instruction, temperature)
+            engine = self.engine
             from spring.comparison import as_dict, compare
 
-            *_, comparison = compare(engine, own.retriever, _question(question), settings)
+            *_, comparison = compare(engine, own.retriever, question_text(question), settings)
         except SpringError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return as_dict(comparison, engine)
 
 
-def _buttons(running: bool) -> tuple[Any, Any]:
+def buttons(running: bool) -> tuple[Any, Any]:
+    """What the button that asks and the one that stops look like."""
     return gr.update(interactive=not running), gr.update(interactive=running)
 
 
 def _example_buttons(questions: Sequence[Any]) -> list[Any]:
     shown = [gr.update(value=q.question, visible=True) for q in questions[:EXAMPLES]]
     return shown + [gr.update(visible=False)] * (EXAMPLES - len(shown))
-
-
-def _question(question: str | None) -> str:
-    question = question or ""  # what API clients call null
-    if len(question) > LONGEST_QUESTION:
-        raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
-    return question
-
-
-def _settings(k: float, passages: float, told: bool, max_new_tokens: float, temperature: float) -> "Settings":
-    """Check again what the page's sliders promise: API clients skip them."""
-    try:
-        k, passages, new_tokens, heat = int(k), int(passages), int(max_new_tokens), float(temperature)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PromptError("The settings must be numbers.") from error
-    if not 0 <= k <= MOST_TOKENS:
-        raise PromptError(f"The number of virtual tokens must be 0 to {MOST_TOKENS} at most.")
-    from spring.comparison import Settings
-
-    if not 1 <= new_tokens <= MOST_NEW_TOKENS:
-        raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
-    return Settings((0, k), passages, bool(told), new_tokens, heat)
-
-
-def _read_uploads(paths: Sequence[Path], already: int) -> Collection:
-    if not paths:
-        raise PromptError("Choose one or more files to upload.")
-    if len(paths) + already > MOST_FILES:
-        raise PromptError(f"{len(paths) + already} files are too many; {MOST_FILES} are the most.")
-    return read_collection(paths)

@@ -102,6 +102,15 @@ def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: in
     return cache
 
 
+def select_rows(cache: Cache, rows: Tensor) -> Cache:
+    """A cache of some rows of another, in buffers of the same capacity."""
+    layers = cast(list[BufferedLayer], cache.layers)
+    selected = new_cache(len(layers), layers[0].capacity)
+    for source, layer in zip(layers, cast(list[BufferedLayer], selected.layers), strict=True):
+        layer.update(source.keys[rows], source.values[rows])
+    return selected
+
+
 class PrefixCache:
     """The most recently used prefixes, at most `budget` bytes of them. Used by the model's worker thread alone."""
 

@@ -23,6 +23,18 @@ INSTRUCTION = (
 """The paper's instruction: the text of the "told in words" baseline and of the tokens' initial values."""
 
 
+_WORKED = (
+    ("What is the capital of France?", "Paris"),
+    ("who wrote Hamlet", "William Shakespeare"),
+    ("when did the war end", "1945"),
+)
+
+
+def worked_examples(end: str) -> str:
+    """Short answers as this layout has them, each followed by the end-of-sequence token: text for initial values."""
+    return "".join(f"Question: {question}\nAnswer: {answer}{end}\n" for question, answer in _WORKED)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """The text on either side of the seam; the model sees `before`, k virtual tokens, then `after`."""

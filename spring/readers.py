@@ -14,7 +14,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from zipfile import BadZipFile
@@ -36,10 +36,12 @@ class Page:
     """One page of a PDF, one row of a JSON Lines file, the whole of any other file.
 
     text: paragraphs, table rows and list items, each on one line. title: one line, or "" where there is none.
+    id: what a row of a collection calls itself; question files name the passage with the answer by it.
     """
 
     text: str
     title: str = ""
+    id: str = ""
 
     def __post_init__(self) -> None:
         if "\n" in self.title:
@@ -177,11 +179,12 @@ def _json_page(row: str) -> Page | str:
     if not isinstance(value, dict):
         return "not an object"
     contents, text, title = value.get("contents"), value.get("text"), value.get("title")
+    identity = str(value["id"]) if isinstance(value.get("id"), str | int) else ""
     if isinstance(contents, str) and contents.strip():
         title, _, text = contents.strip().partition("\n")
-        return _clean_page(text, title)
+        return replace(_clean_page(text, title), id=identity)
     if isinstance(text, str) and text.strip():
-        return _clean_page(text, title if isinstance(title, str) else "")
+        return replace(_clean_page(text, title if isinstance(title, str) else ""), id=identity)
     return 'no text in "contents" or "text"'
 
 

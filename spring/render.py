@@ -62,7 +62,7 @@ def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -
     return (
         f'<section class="card {kind}" aria-label="Answer {name}"><h3>{name}</h3>'
         f'<div class="answer" aria-live="polite" aria-busy="{str(live).lower()}">{text}{cursor}</div>'
-        f'<div class="meter">{_meter(answer)}{_scores(answer, gold)}</div></section>'
+        f'<div class="meter">{_meter(answer)}{scores(answer, gold)}</div></section>'
     )
 
 
@@ -80,14 +80,15 @@ def _meter(answer: "Answer") -> str:
     return "".join(f"<span>{part}</span>" for part in parts)
 
 
-def _scores(answer: "Answer", gold: Sequence[str]) -> str:
+def scores(answer: "Answer", gold: Sequence[str]) -> str:
+    """Exact match and F1 of an answer that has ended, where there are golden answers."""
     if not gold or not answer.ended:
         return ""
-    scores = score(answer.text, gold)
-    right = "right" if scores.exact_match else "wrong"
+    agreement = score(answer.text, gold)
+    right = "right" if agreement.exact_match else "wrong"
     return (
-        f'<span class="score {right}">exact match {"yes" if scores.exact_match else "no"}</span>'
-        f'<span class="score">F1 {scores.f1:.2f}</span>'
+        f'<span class="score {right}">exact match {"yes" if agreement.exact_match else "no"}</span>'
+        f'<span class="score">F1 {agreement.f1:.2f}</span>'
     )
 
 

@@ -99,7 +99,10 @@ def marked_spans(text: str, terms: AbstractSet[str] | Sequence[str]) -> list[tup
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found. score: BM25, above 0. rank: from 1. terms: the question's terms that it contains."""
+    """A passage found. score: BM25, above 0. rank: from 1. terms: the question's terms that it contains.
+
+    One that came with the question, and was not searched for, has score 0 and no terms.
+    """
 
     passage: Passage
     score: float
@@ -107,8 +110,8 @@ class Hit:
     terms: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.score <= 0 or self.rank < 1 or not self.terms:
-            raise ValueError("A hit has a score above 0, a rank from 1 and a term.")
+        if self.score < 0 or self.rank < 1 or (self.score > 0) != bool(self.terms):
+            raise ValueError("A hit has a rank from 1, and a score above 0 with a term, or neither.")
 
 
 class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types

@@ -33,7 +33,7 @@ def load_samples(folder: Path = CORPORA) -> list[Library]:
         Library.build(
             path.parent.name.replace("-", " ").capitalize(),
             read_collection([path.parent / "documents"]),
-            read_questions(path),
+            read_questions(path).questions,
         )
         for path in sorted(folder.glob("*/questions.jsonl"), key=lambda path: (path.parent.name != FIRST, path))
     ]

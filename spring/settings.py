@@ -17,6 +17,8 @@ class AppSettings:
     precision: str  # SPRING_PRECISION
     cache_megabytes: int  # SPRING_CACHE_MB: memory for passages that were read
     upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
+    evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
+    evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":
@@ -32,6 +34,8 @@ class AppSettings:
             precision=environment.get("SPRING_PRECISION") or "auto",
             cache_megabytes=_number(environment, "SPRING_CACHE_MB", 512),
             upload_megabytes=_number(environment, "SPRING_UPLOAD_MB", 20),
+            evaluation_questions=_number(environment, "SPRING_EVALUATION_QUESTIONS", 50),
+            evaluation_seconds=_number(environment, "SPRING_EVALUATION_SECONDS", 300),
         )
 
 

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from spring.documents import FILE_TYPES
-from spring.page import EXAMPLES, EXPECTED_TOKENS, GOLD_SEPARATOR, LONGEST_QUESTION, MOST_NEW_TOKENS, Page
+from spring.evaluate_tab import add_evaluate_tab
+from spring.inputs import LONGEST_QUESTION, MOST_NEW_TOKENS
+from spring.page import COMPARE, EXAMPLES, EXPECTED_TOKENS, GOLD_SEPARATOR, MODEL, PRIVATE, Page
 from spring.samples import Library
+from spring.settings import AppSettings
+from spring.sweep_tab import add_sweep_tab
 
 if TYPE_CHECKING:
     from spring.generation import Engine
 
 CSS = Path(__file__).parent / "ui.css"
-MODEL = "model"  # the queue of everything that needs the model
 QUEUE_SIZE = 64
-PRIVATE: Any = {"api_visibility": "private"}
 PAPER = "https://arxiv.org/abs/2405.19670"
 
 # On a phone the answers are below the form: go there when they are asked for.
-SCROLL = "() => { if (innerWidth < 800) document.getElementById('status')?.scrollIntoView({behavior: 'smooth'}) }"
+SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView({behavior: 'smooth'}) }"
 
 HEADER = f"""
 <h1>SPRING Live</h1>
@@ -67,7 +69,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Blocks:
+def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: AppSettings) -> gr.Blocks:
     """Lay out the page over an engine and the sample collections."""
     page = Page(engine, samples)
     first = samples[0].questions[0] if samples and samples[0].questions else None
@@ -124,15 +126,21 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
                         1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens", elem_id="length"
                     )
                     heat = gr.Slider(0, 2, value=0, step=0.1, label="Temperature", info="0 is greedy")
-            with gr.Column(scale=8, min_width=320):
-                status = gr.HTML('<div class="status">Press Compare, or choose an example.</div>', elem_id="status")
-                answers = gr.HTML(WAITING, elem_id="answers")
-                with gr.Accordion("Retrieved passages", open=True):
-                    found = gr.HTML(elem_id="passages")
-                with gr.Accordion("What the model saw", open=False):
-                    prompt = gr.HTML(elem_id="prompt")
+            with gr.Column(scale=8, min_width=320), gr.Tabs(selected=COMPARE, elem_id="tabs") as tabs:
+                with gr.Tab(COMPARE, id=COMPARE):
+                    status = gr.HTML('<div class="status">Press Compare, or choose an example.</div>', elem_id="status")
+                    answers = gr.HTML(WAITING, elem_id="answers")
+                    with gr.Accordion("Retrieved passages", open=True):
+                        found = gr.HTML(elem_id="passages")
+                    with gr.Accordion("What the model saw", open=False):
+                        prompt = gr.HTML(elem_id="prompt")
+                with gr.Tab("Sweep"):
+                    sweeping = add_sweep_tab(page, [question, collection, own, passages, gold, length], [ask, stop])
+                with gr.Tab("Evaluate"):
+                    add_evaluate_tab(page, demo, [collection, own, passages, length], settings)
+        tab, ticket = gr.State(COMPARE), gr.Number(0, visible=False)
 
-        inputs = [question, collection, own, k, passages, told, gold, length, heat]
+        inputs = [ticket, question, collection, own, k, passages, told, gold, length, heat]
         outputs = [status, answers, found, prompt, ask, stop]
         asking: dict[str, Any] = dict(
             fn=page.ask,
@@ -146,8 +154,7 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
             **PRIVATE,
         )
         begin: dict[str, Any] = dict(
-            fn=page.begin,
-            outputs=[status, ask, stop],
+            outputs=[ticket, status, ask, stop, *sweeping],
             queue=False,
             show_progress="hidden",
             trigger_mode="multiple",
@@ -155,10 +162,13 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
         )
         gr.on([ask.click, question.submit, *(button.click for button in examples)], js=SCROLL, fn=None, **PRIVATE)
         failed: dict[str, Any] = dict(fn=page.fail, outputs=[status, ask, stop], queue=False, **PRIVATE)
-        gr.on([ask.click, question.submit, k.release], **begin).then(**asking).failure(**failed)
+        begin_here = dict(fn=page.begin_here, inputs=[tab], **begin)
+        ask.click(lambda: (gr.Tabs(selected=COMPARE), COMPARE), outputs=[tabs, tab], queue=False, **PRIVATE)
+        ask.click(page.begin, **begin).then(**asking).failure(**failed)
+        gr.on([question.submit, k.release], **begin_here).then(**asking).failure(**failed)
         for index, button in enumerate(examples):
             chosen = button.click(page.example(index), collection, [question, gold], queue=False, **PRIVATE)
-            chosen.then(**begin).then(**asking).failure(**failed)
+            chosen.then(**begin_here).then(**asking).failure(**failed)
         stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
         collection.change(
             page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
@@ -166,9 +176,15 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library]) -> gr.Block
         upload.upload(page.upload, [upload, own], [upload, own, collection, files], **PRIVATE)
         forget.click(page.forget, outputs=[own, collection, files], queue=False, **PRIVATE)
         demo.load(page.show_model, outputs=[facts, k], queue=False, show_progress="hidden", **PRIVATE)
+        tabs.select(_selected, outputs=[tab], queue=False, show_progress="hidden", **PRIVATE)
         demo.unload(page.leave)
         _add_api(page)
     return demo
+
+
+def _selected(event: gr.SelectData) -> str:
+    """The tab that the visitor is on."""
+    return str(event.value)
 
 
 def _add_api(page: Page) -> None:
@@ -196,7 +212,7 @@ def _add_api(page: Page) -> None:
 def launch(
     engine: "Future[Engine]",
     samples: Sequence[Library],
-    upload_megabytes: int = 20,
+    settings: AppSettings,
     host: str | None = None,
     port: int | None = None,
 ) -> str:
@@ -205,12 +221,12 @@ def launch(
     Args:
         engine: what answers, once it is loaded.
         samples: the collections to choose from.
-        upload_megabytes: largest file that may be uploaded.
+        settings: how much a visitor may upload and ask.
         host: address to listen on; by default $GRADIO_SERVER_NAME or 127.0.0.1.
         port: by default $GRADIO_SERVER_PORT or 7860.
 
     """
-    demo = build_demo(engine, samples)
+    demo = build_demo(engine, samples, settings)
     demo.queue(max_size=QUEUE_SIZE)
     _, address, _ = demo.launch(
         server_name=host,
@@ -222,7 +238,7 @@ def launch(
         ssr_mode=False,
         enable_monitoring=False,
         footer_links=["api"],
-        max_file_size=upload_megabytes * 2**20,
+        max_file_size=settings.upload_megabytes * 2**20,
         theme=theme(),
         css_paths=[CSS],
         js=KEYBOARD,

@@ -14,16 +14,21 @@ TABLE = """
     text markup decoding splitting readers documents
     retrieval prompt answers
     virtual_tokens
-    embedded cpu backbone
+    embedded cpu backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
-    render settings
-    turns page ui
-    __main__
+    loss examples schedule training
+    evaluation report evaluation_run
+    render render_evaluation settings
+    inputs turns page
+    sweep_tab evaluate_tab
+    ui
+    commands ask_command evaluate_command train_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "prefix_cache", "generation"}
-WITH_GRADIO = {"page", "ui", "app"}
+WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
+WITH_TORCH |= {"loss", "training", "train_command"}
+WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
 SOURCES = MODULES | {"app": ROOT / "app.py"}

@@ -269,3 +269,107 @@ def test_a_missing_document_alone_is_told_in_one_line(ask: Ask, tmp_path: Path) 
 
 def test_an_empty_folder_is_told_in_one_line(ask: Ask, tmp_path: Path) -> None:
     assert_one_line(ask(documents=[tmp_path]), "No document could be read")
+
+
+# --- evaluate ---
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """A question file with a bad row."""
+    path = tmp_path / "questions.csv"
+    path.write_text(f"question,answer\n{QUESTION},nine\nHow high is the mast?\nWhat does a child get?,a bun|bun\n")
+    return path
+
+
+@pytest.fixture
+def evaluation(folder: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Evaluate the tiny model in this process."""
+
+    def evaluation(questions: Path, *options: object, corpus: Sequence[Path] = (folder,)) -> Run:
+        model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
+        documents = ("--corpus", *corpus) if corpus else ()
+        try:
+            code = main([str(argument) for argument in ("evaluate", questions, *documents, *model, *options)])
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        return Run(code, *capfd.readouterr())
+
+    return evaluation
+
+
+def test_evaluate_goes_the_whole_way_from_file_to_table(evaluation: Ask, questions: Path) -> None:
+    done = evaluation(questions, "--virtual-tokens", 50, 0, "--instruction")
+    assert done.code == 0, done.stderr
+    header, *lines = done.stdout.splitlines()
+    assert header.split()[:2] == ["k", "n"]
+    assert [line.split()[:2] for line in lines] == [["0", "2"], ["50", "2"], ["in", "words"]]
+    assert "1 row skipped: row 3: no golden answer." in done.stderr
+    assert "2/2" in done.stderr  # the progress bar
+
+
+def test_evaluate_json_is_what_is_promised(evaluation: Ask, questions: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rows.csv"
+    done = evaluation(questions, "--virtual-tokens", 0, 10, "--instruction", "--json", "--output", output)
+    result = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    plain, ten, told = result["rows"]
+    assert [(row["virtual_tokens"], row["instruction"], row["n"]) for row in result["rows"]] == [
+        (0, False, 2),
+        (10, False, 2),
+        (0, True, 2),
+    ]
+    assert {"exact_match", "f1", "contained", "seconds"} <= set(plain)
+    assert plain["exact_match_gain"] is None
+    assert len(ten["exact_match_gain"]) == len(told["f1_gain"]) == 2
+    assert len(output.read_text().splitlines()) >= 1 + 2 * 3
+
+
+def test_evaluate_goes_on_with_its_own_rows_and_takes_more_k(evaluation: Ask, questions: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rows.csv"
+    first = evaluation(questions, "--virtual-tokens", 0, "--limit", 1, "--json", "--output", output)
+    assert json.loads(first.stdout)["rows"][0]["n"] == 1
+    written = output.read_bytes()
+    more = evaluation(questions, "--virtual-tokens", 0, 5, "--json", "--output", output)
+    assert [row["n"] for row in json.loads(more.stdout)["rows"]] == [2, 2]
+    assert output.read_bytes().startswith(written)
+    again = evaluation(questions, "--virtual-tokens", 0, 5, "--json", "--output", output)
+    assert json.loads(again.stdout)["rows"] == json.loads(more.stdout)["rows"]
+    assert "0question" in again.stderr  # nothing was left to ask
+
+
+def test_evaluate_takes_passages_from_the_rows_without_a_corpus(evaluation: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "spring.jsonl"
+    path.write_text(json.dumps({"question": QUESTION, "target": "nine", "ret_passages": [FERRY, MAST]}))
+    done = evaluation(path, "--virtual-tokens", 0, "--json", corpus=())
+    assert [row["n"] for row in json.loads(done.stdout)["rows"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--virtual-tokens", 51), "51 virtual tokens are out of range"),
+        (("--limit", 0), "--limit must be a whole number above 0, not '0'."),
+        (("--batch-size", "many"), "--batch-size must be a whole number above 0, not 'many'."),
+        (("--passages", 0), "The number of passages must be 1 to 20, not 0."),
+        (("--output", "/none/rows.csv"), "cannot be written"),
+        (("--max-new-tokens", 0), "length must be 1 to 1024"),
+    ],
+)
+def test_evaluate_refuses_in_one_line(evaluation: Ask, questions: Path, options: Sequence[object], reason: str) -> None:
+    done = evaluation(questions, *options)
+    assert (done.code, done.stdout) == (2, "")
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_evaluate_without_documents_says_which_question_needs_them(evaluation: Ask, questions: Path) -> None:
+    done = evaluation(questions, corpus=())
+    assert done.code == 2
+    assert "Question 2 comes without passages: name the documents to search." in done.stderr
+
+
+def test_evaluate_refuses_a_missing_question_file(evaluation: Ask, tmp_path: Path) -> None:
+    done = evaluation(tmp_path / "none.jsonl")
+    assert (done.code, done.stdout) == (2, "")
+    assert "cannot be read" in done.stderr

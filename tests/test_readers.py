@@ -144,7 +144,7 @@ def test_json_lines(tmp_path: Path) -> None:
     ]  # fmt: skip
     pages, warnings = read_pages(write(tmp_path / "a.jsonl", b"\r\n".join(rows)))
     assert pages == [
-        Page("It hit the Moon.\ufffd", "Luna 2"),
+        Page("It hit the Moon.\ufffd", "Luna 2", "0"),
         Page("The far side. \ufffd", "Luna 3"),
         Page("No title."),
         Page("One line"),

@@ -5,9 +5,11 @@ import pytest
 from spring.errors import SpringError
 from spring.settings import AppSettings
 
+NUMBERS = ("SPRING_CACHE_MB", "SPRING_UPLOAD_MB", "SPRING_EVALUATION_QUESTIONS", "SPRING_EVALUATION_SECONDS")
+
 
 def test_without_variables_the_defaults_hold() -> None:
-    assert AppSettings.from_environment({}) == AppSettings("smollm2-135m-instruct", None, "auto", 512, 20)
+    assert AppSettings.from_environment({}) == AppSettings("smollm2-135m-instruct", None, "auto", 512, 20, 50, 300)
 
 
 def test_every_variable_is_read() -> None:
@@ -17,13 +19,15 @@ def test_every_variable_is_read() -> None:
         "SPRING_PRECISION": "4bit",
         "SPRING_CACHE_MB": "64",
         "SPRING_UPLOAD_MB": "5",
+        "SPRING_EVALUATION_QUESTIONS": "10",
+        "SPRING_EVALUATION_SECONDS": "60",
     }
-    expected = AppSettings("mistral-7b", "/data/tokens.safetensors", "4bit", 64, 5)
+    expected = AppSettings("mistral-7b", "/data/tokens.safetensors", "4bit", 64, 5, 10, 60)
     assert AppSettings.from_environment(environment) == expected
 
 
 def test_an_empty_variable_is_as_one_that_is_not_set() -> None:
-    names = ("SPRING_BACKBONE", "SPRING_TOKENS", "SPRING_PRECISION", "SPRING_CACHE_MB", "SPRING_UPLOAD_MB")
+    names = ("SPRING_BACKBONE", "SPRING_TOKENS", "SPRING_PRECISION", *NUMBERS)
     assert AppSettings.from_environment(dict.fromkeys(names, "")) == AppSettings.from_environment({})
 
 
@@ -32,7 +36,7 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     assert AppSettings.from_environment().upload_megabytes == 7
 
 
-@pytest.mark.parametrize("name", ["SPRING_CACHE_MB", "SPRING_UPLOAD_MB"])
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", " ", "²", "1e3"])
 def test_a_number_that_is_none_is_refused_by_the_variables_name(name: str, text: str) -> None:
     with pytest.raises(SpringError, match=rf"^{name} must be a whole number above 0, not .*\.$"):

@@ -22,6 +22,20 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# WCAG contrast of an element's text with the first opaque background behind it.
+CONTRAST = """element => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const luminance = rgb => rgb.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const text = luminance(parse(getComputedStyle(element).color));
+  let behind = element;
+  const alpha = e => parse(getComputedStyle(e).backgroundColor)[3] ?? 1;
+  const opaque = e => alpha(e) > 0.9;
+  while (behind.parentElement && !opaque(behind)) behind = behind.parentElement;
+  const back = luminance(parse(getComputedStyle(behind).backgroundColor));
+  return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
+}"""
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
@@ -111,6 +125,12 @@ class Visitor:
     def start(self) -> None:
         self.page.click("#compare")
         self.wait("!document.querySelector('#stop').disabled")
+
+    def contrast(self, selector: str) -> float:
+        return self.page.eval_on_selector(selector, CONTRAST)
+
+    def open_tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
 
     def answer(self, number: int) -> str:
         return self.page.locator("#answers .answer").nth(number).inner_text()

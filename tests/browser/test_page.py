@@ -206,27 +206,7 @@ def test_nothing_sticks_out_and_text_can_be_read(visit, address, width, theme):
         "#prompt pre .before",
         "#prompt pre .after",
     ):
-        assert contrast(page.page, selector) >= 4.5, selector
-
-
-def contrast(page, selector):
-    """WCAG contrast of an element's text with the first opaque background behind it."""
-    return page.eval_on_selector(
-        selector,
-        """element => {
-          const parse = text => text.match(/[\\d.]+/g).map(Number);
-          const luminance = rgb => rgb.slice(0, 3).map(v => v / 255)
-            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const text = luminance(parse(getComputedStyle(element).color));
-          let behind = element;
-          const alpha = e => parse(getComputedStyle(e).backgroundColor)[3] ?? 1;
-          const opaque = e => alpha(e) > 0.9;
-          while (behind.parentElement && !opaque(behind)) behind = behind.parentElement;
-          const back = luminance(parse(getComputedStyle(behind).backgroundColor));
-          return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
-        }""",
-    )
+        assert page.contrast(selector) >= 4.5, selector
 
 
 def test_controls_have_names_and_the_keyboard_reaches_them(page):

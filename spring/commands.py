@@ -1,0 +1,90 @@
+"""What the commands of the command line share, and `prepare`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from spring.errors import DocumentError, PromptError
+
+if TYPE_CHECKING:
+    from spring.documents import Collection
+    from spring.generation import Engine
+
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+
+
+def say(line: str) -> None:
+    """Print a line beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which backbone, in which precision."""
+    parser.add_argument("--backbone", metavar="NAME", help="known name, hub id or model folder")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "4bit", "bf16", "fp32"),
+        help="auto: 4-bit NF4 on a GPU, fp32 on a CPU",
+    )
+
+
+def add_tokens_option(parser: argparse.ArgumentParser) -> None:
+    """Which virtual tokens."""
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="virtual tokens, .safetensors or .pt")
+
+
+def whole_number(option: str, text: str) -> int:
+    """The number that an option gives.
+
+    Raises:
+        PromptError: it is none, or not above 0.
+
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise PromptError(f"{option} must be a whole number above 0, not {text!r}.")
+    return int(text)
+
+
+def read_documents(paths: Sequence[Path]) -> "Collection":
+    """Read documents.
+
+    Raises:
+        DocumentError: none could be read.
+
+    """
+    from spring.documents import read_collection
+
+    collection = read_collection(paths)
+    if not collection.passages:
+        lines = [result.line for result in collection.results]
+        raise DocumentError("No document could be read: " + ("; ".join(lines) or "the folder holds no files") + ".")
+    return collection
+
+
+def load(options: argparse.Namespace) -> "Engine":
+    """Load the backbone and the tokens that the options name."""
+    from spring.embedded import DEFAULT_BACKBONE
+    from spring.generation import load_engine
+
+    return load_engine(options.backbone or DEFAULT_BACKBONE, options.tokens, options.precision, report=say)
+
+
+def add_prepare(commands: Commands) -> None:
+    """`prepare`: its options."""
+    parser = commands.add_parser("prepare", help="fetch or convert a backbone ahead of time")
+    add_model_options(parser)
+    add_tokens_option(parser)
+    parser.set_defaults(run=prepare)
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Fetch or convert."""
+    from spring.embedded import DEFAULT_BACKBONE, embedded_model
+
+    name = options.backbone or DEFAULT_BACKBONE
+    if name != DEFAULT_BACKBONE or embedded_model(say) is None:
+        name = load(options).backbone.name  # loading it fetches what is missing
+    say(f"{name} is ready.")

@@ -1,0 +1,243 @@
+"""The tab Evaluate: the questions of a file, or of a sample collection, for several k."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import pandas as pd
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from spring import render, render_evaluation
+from spring.dataset import QUESTION_TYPES, QuestionSet, read_questions
+from spring.errors import DocumentError, PromptError, SpringError
+from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
+from spring.inputs import comparison_settings, whole_numbers
+from spring.page import EXPECTED_TOKENS, LOADING, PRIVATE, Page, buttons
+from spring.samples import Library
+from spring.settings import AppSettings
+from spring.sweep_tab import every_k
+from spring.turns import Turns
+
+if TYPE_CHECKING:
+    from spring.comparison import Settings
+    from spring.evaluation import Row, Summary
+    from spring.retrieval import Bm25Retriever
+
+USUAL = (0, 1, 5, 20, 50)
+BATCH = 2  # questions at once: the table is live, and other visitors get their turns
+SHOW_EVERY = 1.0  # seconds between two looks at the clock
+COLOURS = {"exact match": "#d97706", "F1": "#10b981"}
+INTRODUCTION = """<p class="legend">Asks the questions of a file about the chosen documents or, without a file,
+those that the chosen sample collection brings; the numbers of passages and of tokens are those set for a single
+question. One run takes at most <b>{questions} questions</b> and <b>{seconds} seconds</b>;
+what is done until then is kept.</p>"""
+FILE_LEGEND = """<p class="legend">JSON Lines as FlashRAG or SPRING write them, or CSV with the columns question and
+answer; questions that bring their passages need no documents.</p>"""
+
+
+class Evaluate:
+    """The handlers. A visitor may compare meanwhile: evaluations take turns of their own."""
+
+    def __init__(self, page: Page, limits: AppSettings) -> None:
+        self.page = page
+        self.limits = limits
+        self.turns = Turns()
+
+    def begin(self, request: gr.Request) -> tuple[Any, ...]:
+        """The visitor asks: ticket, status, the buttons, and no download of the run before."""
+        ticket = self.turns.begin(request.session_hash or "")
+        line = "Starting; evaluations of other visitors come first."
+        return ticket, render.status(line), *buttons(True), gr.update(value=None, interactive=False)
+
+    def run(
+        self,
+        ticket: float,
+        file: str | None,
+        ks: Sequence[float],
+        limit: float,
+        name: str,
+        own: Library | None,
+        passages: float,
+        max_new_tokens: float,
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Stream status, table, plot, download, and the buttons' states."""
+        turn = self.turns.take(request.session_hash or "", ticket)
+        if turn is None:  # ended while it waited in the queue
+            yield render.status("Stopped."), *(gr.skip(),) * 5
+            return
+        if not self.page.loaded:
+            yield render.status(LOADING), *(gr.skip(),) * 5
+        try:
+            settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
+            if not settings.virtual_tokens:
+                raise PromptError("Choose at least one k.")
+            run, retriever = self._prepare(file, whole_numbers(limit)[0], name, own)
+            yield from self._follow(run, retriever, settings, turn)
+        except SpringError as error:
+            yield render.status(str(error), kind="error"), *(gr.skip(),) * 3, *buttons(False)
+
+    def _prepare(
+        self, file: str | None, limit: int, name: str, own: Library | None
+    ) -> tuple[EvaluationRun, "Bm25Retriever | None"]:
+        """What is asked, and where its passages are found; nowhere if the questions bring them."""
+        given = self._questions(file, name, own)
+        questions, notes = first_questions(given.questions, limit, self.limits.evaluation_questions)
+        bare = any(not question.passages for question in questions)
+        retriever = self.page.library(name, own).retriever if bare else None
+        if given.note:
+            notes = (*notes, given.note)
+        return EvaluationRun(questions, self.limits.evaluation_seconds, notes), retriever
+
+    def _questions(self, file: str | None, name: str, own: Library | None) -> QuestionSet:
+        if file:
+            path = Path(file)
+            if not path.is_file():  # uploads leave the disk after a while
+                raise DocumentError("The question file is no longer here: please upload it again.")
+            return read_questions(path)
+        library = self.page.library(name, own)
+        if not library.questions:
+            raise PromptError("Your documents bring no questions: upload a question file.")
+        return QuestionSet(library.questions)
+
+    def _follow(
+        self, run: EvaluationRun, retriever: "Bm25Retriever | None", settings: "Settings", turn: Event
+    ) -> Iterator[tuple[Any, ...]]:
+        """Evaluate until there is no question left, the visitor stops, or the time is over."""
+        engine = self.page.engine
+        from spring.evaluation import evaluate
+
+        run.started = shown = time.monotonic()  # waiting for the model does not count
+        questions, run.failed = without_too_long(run.questions)
+        yield render_evaluation.progress(run), "", gr.update(visible=False), gr.skip(), *buttons(True)
+        for done in evaluate(engine, questions, retriever, settings, BATCH):
+            news = run.add(done)
+            if run.complete or turn.is_set() or run.out_of_time:
+                break
+            if news or time.monotonic() - shown > SHOW_EVERY:
+                shown = time.monotonic()
+                scores = _scores(run.rows) if news else (gr.skip(), gr.skip())
+                yield render_evaluation.progress(run), *scores, *(gr.skip(),) * 3
+        yield render_evaluation.result(run), *_scores(run.rows), _download(run.rows), *buttons(False)
+
+    def stop(self, request: gr.Request) -> tuple[Any, ...]:
+        """End the visitor's evaluation, running or waiting; what is done stays."""
+        self.turns.end(request.session_hash or "")
+        return render.status("Stopped."), *buttons(False)
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor closed the page."""
+        self.turns.end(request.session_hash or "")
+
+    def fail(self) -> tuple[Any, ...]:
+        """Something that no handler expected: say so, and let the visitor try again."""
+        return render.status("Something went wrong with this evaluation; please try again.", kind="error"), *buttons(
+            False
+        )
+
+    def show_choices(self) -> Any:
+        """The k to choose from, once the model's tokens are known."""
+        try:
+            n = len(self.page.engine.tokens)
+        except SpringError:  # the main tab says why
+            return gr.skip()
+        return gr.skip() if n == EXPECTED_TOKENS else gr.update(choices=every_k(n), value=usual_k(n))
+
+
+def usual_k(n: int) -> list[int]:
+    """The k that are chosen at first where there are n virtual tokens."""
+    return sorted({k for k in USUAL if k <= n} | {n})
+
+
+def _scores(rows: Sequence["Row"]) -> tuple[Any, Any]:
+    """Table and plot of the rows so far."""
+    from spring.evaluation import summarize
+
+    summaries = summarize(rows)
+    if not summaries:
+        return "", gr.update(visible=False)
+    many = len(summaries) > 1  # one k is no line
+    plot = gr.update(value=_frame(summaries), visible=True) if many else gr.update(visible=False)
+    return render_evaluation.score_table(summaries), plot
+
+
+def _frame(summaries: Sequence["Summary"]) -> pd.DataFrame:
+    points = [(s.virtual_tokens, s.exact_match, "exact match") for s in summaries]
+    points += [(s.virtual_tokens, s.f1, "F1") for s in summaries]
+    return pd.DataFrame(points, columns=["k", "score", "metric"])
+
+
+def _download(rows: Sequence["Row"]) -> Any:
+    """The rows as a file of Gradio's own cache, which `delete_cache` cleans up."""
+    if not rows:
+        return gr.update(value=None, interactive=False)
+    from spring.report import safe_csv
+
+    data = safe_csv(rows).encode("utf-8-sig")  # without the mark, spreadsheets take it for another encoding
+    return gr.update(value=save_bytes_to_cache(data, "evaluation.csv", get_upload_folder()), interactive=True)
+
+
+def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: AppSettings) -> None:
+    """Lay out the tab and wire it.
+
+    Args:
+        page: the handlers of the main tab.
+        demo: the page that the tab is on.
+        form: collection, own documents, passages, longest answer.
+        limits: how much one run may ask.
+
+    """
+    evaluate = Evaluate(page, limits)
+    most = limits.evaluation_questions
+    gr.HTML(INTRODUCTION.format(questions=most, seconds=limits.evaluation_seconds), elem_id="limits")
+    with gr.Accordion("Upload a question file", open=False):
+        gr.HTML(FILE_LEGEND)
+        file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
+    ks = gr.CheckboxGroup(every_k(EXPECTED_TOKENS), value=usual_k(EXPECTED_TOKENS), label="k to evaluate", elem_id="ks")
+    limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
+    with gr.Row():
+        run = gr.Button("Evaluate", variant="primary", scale=3, elem_id="evaluate")
+        stop = gr.Button("Stop", interactive=False, scale=1, elem_id="evaluate-stop")
+    status = gr.HTML(elem_id="evaluate-status")
+    table = gr.HTML(elem_id="scores")
+    plot = gr.LinePlot(
+        x="k",
+        y="score",
+        color="metric",
+        color_map=COLOURS,
+        color_title=" ",
+        title="Exact match and F1 over k",
+        y_lim=[0, 1],
+        height=260,
+        visible=False,
+        elem_id="evaluate-plot",
+    )
+    download = gr.DownloadButton("Download all answers (CSV)", interactive=False, elem_id="download")
+    ticket = gr.Number(0, visible=False)
+
+    begun = run.click(
+        evaluate.begin,
+        outputs=[ticket, status, run, stop, download],
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="multiple",
+        **PRIVATE,
+    )
+    begun.then(
+        evaluate.run,
+        inputs=[ticket, file, ks, limit, *form],
+        outputs=[status, table, plot, download, run, stop],
+        concurrency_id="evaluation",  # not the model's queue: comparisons go on meanwhile
+        concurrency_limit=1,
+        trigger_mode="multiple",
+        show_progress="minimal",
+        show_progress_on=[status],
+        **PRIVATE,
+    ).failure(evaluate.fail, outputs=[status, run, stop], queue=False, **PRIVATE)
+    stop.click(evaluate.stop, outputs=[status, run, stop], queue=False, show_progress="hidden", **PRIVATE)
+    demo.load(evaluate.show_choices, outputs=[ks], queue=False, show_progress="hidden", **PRIVATE)
+    demo.unload(evaluate.leave)

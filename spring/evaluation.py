@@ -1,0 +1,212 @@
+"""A question file for several k, in batches: one row per answer, and a table with one row per k.
+
+A batch holds several questions and all k of each: their passages are read one after the other into one cache,
+aligned at the seam, and all answers are written together (`spring.generation`).
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from spring.answers import Answer, Progress, Request, check_settings
+from spring.comparison import Comparison, Settings, lay_out
+from spring.dataset import Question
+from spring.errors import PromptError
+from spring.generation import Engine
+from spring.metrics import Scores, score
+from spring.retrieval import Bm25Retriever, Hit
+
+ROWS_AT_ONCE = {"cpu": 32, "cuda": 128}  # answers in a batch: on 2 cores more gain nothing
+RESAMPLES = 2_000
+
+
+class Row(NamedTuple):
+    """One answer to one question, scored. The column names of `--output`."""
+
+    id: str
+    question: str
+    virtual_tokens: int
+    answer: str
+    golden_answers: tuple[str, ...]
+    exact_match: float
+    f1: float
+    contained: float
+    instruction: bool  # told in words, with k = 0
+    seconds: float  # until this answer was written, divided by the number of questions in its batch
+
+    @property
+    def key(self) -> tuple[str, int, bool]:
+        """What makes it the only one of its kind in a run."""
+        return self.id, self.virtual_tokens, self.instruction
+
+
+class Done(NamedTuple):
+    """What came of a batch, or of a step of one (then both are empty: the caller may show or stop)."""
+
+    rows: tuple[Row, ...] = ()
+    failed: tuple[str, ...] = ()  # questions that could not be asked: "nq-7: The question is too long ..."
+
+
+class Interval(NamedTuple):
+    """A bootstrap 95 % interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What all answers with one k come to; shares are from 0 to 1."""
+
+    virtual_tokens: int
+    instruction: bool
+    n: int
+    exact_match: float
+    f1: float
+    contained: float
+    seconds: float  # per question
+    exact_match_gain: Interval | None  # over k = 0 on the same questions; None: k = 0 was not asked for
+    f1_gain: Interval | None
+
+
+def evaluate(
+    engine: Engine,
+    questions: Sequence[Question],
+    retriever: Bm25Retriever | None,
+    settings: Settings,
+    batch_size: int | None = None,
+) -> Iterator[Done]:
+    """Answer and score questions for all k of the settings.
+
+    Args:
+        engine: what answers.
+        questions: those with passages of their own are asked with them, best first, at most `settings.passages`.
+        retriever: finds the passages of the others.
+        settings: the k, the number of passages, and so on.
+        batch_size: questions answered at once; None: what suits the device.
+
+    Yields:
+        The rows of every batch when it is done, and an empty `Done` after every step before.
+
+    Raises:
+        PromptError: a setting out of range, or a question needs a retriever and there is none.
+
+    """
+    asked = settings.virtual_tokens + (0,) * settings.instruction
+    check_settings(asked, len(engine.tokens), settings.max_new_tokens, settings.temperature, settings.seed)
+    if retriever is None and (bare := [question.id for question in questions if not question.passages]):
+        raise PromptError(f"Question {bare[0]} comes without passages: name the documents to search.")
+    size = batch_size or default_batch_size(engine, settings)
+    if size < 1:
+        raise PromptError(f"The batch size must be at least 1, not {size}.")
+    for start in range(0, len(questions), size):
+        yield from _evaluate_batch(engine, questions[start : start + size], retriever, settings)
+
+
+def remaining(
+    questions: Sequence[Question], settings: Settings, rows: Iterable[Row]
+) -> list[tuple[Settings, list[Question]]]:
+    """What is left to ask when some rows are there already: questions that lack the same k go together.
+
+    Raises:
+        PromptError: a row is of another question than the one with its id.
+
+    """
+    asked = {question.id: question.question for question in questions}
+    there = set()
+    for row in rows:
+        if asked.get(row.id, row.question) != row.question:
+            raise PromptError(f"The rows hold another question with the id {row.id}: choose another file for them.")
+        there.add(row.key)
+    groups: dict[Settings, list[Question]] = {}
+    for question in questions:
+        ks = tuple(k for k in settings.virtual_tokens if (question.id, k, False) not in there)
+        told = settings.instruction and (question.id, 0, True) not in there
+        if ks or told:
+            groups.setdefault(replace(settings, virtual_tokens=ks, instruction=told), []).append(question)
+    return list(groups.items())
+
+
+def default_batch_size(engine: Engine, settings: Settings) -> int:
+    """Questions at once: as many as fill a batch with all their k."""
+    rows = ROWS_AT_ONCE.get(engine.backbone.model.device.type, 32)
+    return max(1, rows // (len(settings.virtual_tokens) + settings.instruction))
+
+
+def _evaluate_batch(
+    engine: Engine, questions: Sequence[Question], retriever: Bm25Retriever | None, settings: Settings
+) -> Iterator[Done]:
+    asked: list[tuple[Question, Comparison]] = []
+    failed = []
+    for question in questions:
+        try:
+            asked.append((question, lay_out(engine, question.question, _hits(question, retriever, settings), settings)))
+        except PromptError as error:
+            failed.append(f"{question.id}: {error}")
+    requests = [request for _, comparison in asked for request in comparison.requests]
+    answers = iter((yield from _answers(engine, requests, settings)))
+    rows = [_row(question, next(answers), len(asked)) for question, it in asked for _ in it.requests]
+    yield Done(tuple(rows), tuple(failed))
+
+
+def _answers(
+    engine: Engine, requests: Sequence[Request], settings: Settings
+) -> Generator[Done, None, tuple[Answer, ...]]:
+    """Generate, with an empty `Done` after every step."""
+    progress = Progress(())
+    if requests:
+        stream = engine.stream(requests, settings.max_new_tokens, settings.temperature, settings.seed, drop_ended=True)
+        for progress in stream:  # noqa: B007  # the last one is wanted
+            yield Done()
+    return progress.answers
+
+
+def _row(question: Question, answer: Answer, questions: int) -> Row:
+    return Row(
+        question.id,
+        question.question,
+        answer.virtual_tokens,
+        answer.text,
+        question.golden_answers,
+        *score(answer.text, question.golden_answers),
+        answer.instruction,
+        round(answer.seconds / questions, 3),
+    )
+
+
+def _hits(question: Question, retriever: Bm25Retriever | None, settings: Settings) -> list[Hit]:
+    if question.passages or retriever is None:
+        given = question.passages[: settings.passages]
+        return [Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(given, start=1)]
+    return retriever.search(question.question, settings.passages)
+
+
+def summarize(rows: Iterable[Row]) -> list[Summary]:
+    """One summary for each k, in increasing order, then the one told in words."""
+    groups: dict[tuple[bool, int], dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault((row.instruction, row.virtual_tokens), {})[row.id] = row
+    plain = groups.get((False, 0))
+    return [_summary(*group, groups[group], plain) for group in sorted(groups)]
+
+
+def _summary(instruction: bool, k: int, rows: dict[str, Row], plain: dict[str, Row] | None) -> Summary:
+    means = Scores(*(float(np.mean([row[i] for row in rows.values()])) for i in map(Row._fields.index, Scores._fields)))
+    gains: list[Interval | None] = [None, None]
+    if plain is not None and plain is not rows:
+        both = [(row, plain[id]) for id, row in rows.items() if id in plain]
+        gains = [bootstrap([getattr(a, m) - getattr(b, m) for a, b in both]) for m in ("exact_match", "f1")]
+    seconds = float(np.mean([row.seconds for row in rows.values()]))
+    return Summary(k, instruction, len(rows), *means, seconds, *gains)
+
+
+def bootstrap(differences: Sequence[float], seed: int = 0) -> Interval | None:
+    """The percentile interval of the mean of paired differences, 95 % (Efron 1979); None without any."""
+    if not differences:
+        return None
+    values = np.asarray(differences)
+    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.percentile(values[drawn].mean(axis=1), (2.5, 97.5))
+    return Interval(float(low), float(high))

@@ -1,0 +1,60 @@
+"""How long and how fast virtual tokens are learned."""
+
+import math
+from dataclasses import dataclass
+
+from spring.errors import PromptError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How long and how fast; the defaults suit a small model on a CPU."""
+
+    epochs: float = 3.0
+    batch_size: int = 2  # samples in one pass, over all processes
+    gradient_accumulation: int = 4  # passes in one step
+    learning_rate: float = 1e-2
+    warmup: float = 0.03  # share of the steps
+    clip: float = 1.0  # largest norm of the gradient
+    average: float = 0.98  # decay of the running average of the tokens, which is what is kept; 0: the last values
+    evaluate_every: int = 100  # steps between looks at the dev questions
+    save_every: int = 25  # steps between checkpoints
+
+    def __post_init__(self) -> None:
+        positive = {"epochs": self.epochs, "batch size": self.batch_size, "learning rate": self.learning_rate}
+        positive |= {"gradient accumulation": self.gradient_accumulation, "clip": self.clip}
+        for name, value in positive.items():
+            if not 0 < value < math.inf:
+                raise PromptError(f"The {name} must be above 0, not {value}.")
+        if not 0 <= self.warmup < 1 or not 0 <= self.average < 1:
+            raise PromptError(f"Warm-up and average must be 0 to 1, not {self.warmup} and {self.average}.")
+        if self.evaluate_every < 1 or self.save_every < 1:
+            raise PromptError("The steps between evaluations and between checkpoints must be at least 1.")
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples in one step."""
+        return self.batch_size * self.gradient_accumulation
+
+    def steps(self, questions: int) -> int:
+        """Steps in all."""
+        return max(1, math.ceil(self.epochs * questions / self.samples_per_step))
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of a step, from 0: linear warm-up, then half a cosine down to a fiftieth."""
+        warm = max(1, round(self.warmup * steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        cosine = (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+        return self.learning_rate * (0.02 + 0.98 * cosine)
+
+
+PAPER = TrainingSettings(
+    epochs=3, batch_size=8, gradient_accumulation=32, learning_rate=1e-4, warmup=0.1, average=0.0, evaluate_every=50
+)
+"""The paper's settings for 7B backbones (batch 256)."""
+
+
+def default_settings(hidden: int) -> TrainingSettings:
+    """The paper's settings for backbones of about its size, by their width; the small ones' for others."""
+    return PAPER if hidden >= 2048 else TrainingSettings()

@@ -1,0 +1,133 @@
+"""The tab Sweep: one question for every k, in one batch."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import pandas as pd
+
+from spring import render, render_evaluation
+from spring.errors import SpringError
+from spring.inputs import comparison_settings, question_text
+from spring.metrics import score
+from spring.page import LOADING, MODEL, PRIVATE, Page, buttons
+from spring.samples import Library
+
+if TYPE_CHECKING:
+    from spring.comparison import Comparison
+
+STEPS = (0, 1, 2, 5, 10, 20, 30, 50)
+BEFORE = "Press the button: the question is answered with every k at once, at temperature 0."
+
+
+def every_k(n: int) -> tuple[int, ...]:
+    """The k that are tried where there are n virtual tokens: n itself is one of them."""
+    return tuple(sorted({k for k in STEPS if k <= n} | {n}))
+
+
+class Sweep:
+    """The handler. It takes turns with the main tab: a visitor has a sweep or a comparison going on."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def run(
+        self,
+        ticket: float,
+        question: str,
+        name: str,
+        own: Library | None,
+        passages: float,
+        gold: str,
+        max_new_tokens: float,
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Stream status, filmstrip, plot, and the buttons' states."""
+        turn = self.page.turns.take(request.session_hash or "", ticket)
+        if turn is None:  # ended while it waited in the queue
+            yield render.status("Stopped."), *(gr.skip(),) * 4
+            return
+        if not self.page.loaded:
+            yield render.status(LOADING), *(gr.skip(),) * 4
+        golden = self.page.golden(question or "", gold)
+        try:
+            library, engine = self.page.library(name, own), self.page.engine
+            settings = comparison_settings(every_k(len(engine.tokens)), passages, max_new_tokens)
+            from spring.comparison import compare
+
+            last = None
+            for comparison in compare(engine, library.retriever, question_text(question), settings):
+                yield *_frames(comparison, golden, running=True), gr.update(visible=False), *buttons(True)
+                last = comparison
+                if turn.is_set():
+                    break
+            if last is not None:
+                yield *_frames(last, golden, running=False), f1_plot(last, golden), *buttons(False)
+        except SpringError as error:
+            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), *buttons(False)
+
+
+def _frames(comparison: "Comparison", golden: Sequence[str], running: bool) -> tuple[str, str]:
+    """Status and filmstrip."""
+    if running:
+        line = render.progress_line(comparison)
+    elif comparison.progress.done:
+        line = render_evaluation.changes_line(comparison.answers)
+    else:
+        line = "Stopped."
+    film = render_evaluation.filmstrip(comparison.answers, comparison.question, golden, running)
+    return render.status(line, comparison.notes), film
+
+
+def f1_plot(comparison: "Comparison", golden: Sequence[str]) -> Any:
+    """F1 over k of the answers that have ended, where there are golden answers."""
+    ended = [answer for answer in comparison.answers if answer.ended]
+    if not golden or len(ended) < 2:
+        return gr.update(visible=False)
+    points = {"k": [a.virtual_tokens for a in ended], "F1": [score(a.text, golden).f1 for a in ended]}
+    return gr.update(value=pd.DataFrame(points), visible=True)
+
+
+def add_sweep_tab(page: Page, form: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Lay out the tab and wire it.
+
+    Args:
+        page: the handlers of the main tab.
+        form: question, collection, own documents, passages, expected answer, longest answer.
+        others: the buttons of the main tab.
+
+    Returns:
+        The tab's own buttons.
+
+    """
+    sweep = Sweep(page)
+    with gr.Row():
+        run = gr.Button("Try every k", variant="primary", scale=3, elem_id="sweep")
+        stop = gr.Button("Stop", interactive=False, scale=1, elem_id="sweep-stop")
+    status = gr.HTML(render.status(BEFORE), elem_id="sweep-status")
+    film = gr.HTML(elem_id="film")
+    plot = gr.LinePlot(
+        x="k", y="F1", title="F1 over k, this question", y_lim=[0, 1], height=240, visible=False, elem_id="sweep-plot"
+    )
+    ticket = gr.Number(0, visible=False)
+    begun = run.click(
+        page.begin,
+        outputs=[ticket, status, run, stop, *others],
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="multiple",
+        **PRIVATE,
+    )
+    begun.then(
+        sweep.run,
+        inputs=[ticket, *form],
+        outputs=[status, film, plot, run, stop],
+        concurrency_id=MODEL,
+        concurrency_limit=1,
+        trigger_mode="multiple",
+        show_progress="minimal",
+        show_progress_on=[status],
+        **PRIVATE,
+    ).failure(page.fail, outputs=[status, run, stop], queue=False, **PRIVATE)
+    stop.click(page.stop, outputs=[status, run, stop], queue=False, show_progress="hidden", **PRIVATE)
+    return [run, stop]

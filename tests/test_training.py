@@ -1,0 +1,332 @@
+"""Learning on tiny random models: it learns, it resumes, it spreads over processes, and nothing else moves."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from spring.__main__ import main
+from spring.backbone import Backbone
+from spring.dataset import Question
+from spring.errors import PromptError
+from spring.examples import Draw, Examples
+from spring.retrieval import Bm25Retriever
+from spring.schedule import PAPER, TrainingSettings, default_settings
+from spring.training import Learned, dev_scores, learn
+from spring.virtual_tokens import VirtualTokens
+from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, ROOT, fingerprint, one_line
+
+QUESTIONS = [
+    Question("a", QUESTION, ("nine",)),
+    Question("b", "How high is the radio mast?", ("ninety metres", "90 metres")),
+    Question("c", "What does every child get at the kite festival?", ("a bun",)),
+]
+SETTINGS = TrainingSettings(epochs=4, evaluate_every=2, save_every=2, batch_size=2, gradient_accumulation=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> object:
+    """Sums in the same order, whatever else the machine does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def examples(backbone: Backbone, **draw: object) -> Examples:
+    return Examples(backbone, QUESTIONS, Bm25Retriever(PASSAGES), {}, Draw(**({"passages": (1, 2)} | draw)))
+
+
+def run(
+    backbone: Backbone, folder: Path, settings: TrainingSettings = SETTINGS, resume: bool = False, **draw: object
+) -> Learned:
+    drawn = examples(backbone, **draw)
+    dev = [drawn.of(question, 2, (1, 50)) for question in QUESTIONS[:2]]
+    return learn([backbone], drawn, backbone.initial_virtual_tokens(), settings, folder, dev, resume)
+
+
+def log(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Interrupted(Exception):
+    """As by Ctrl-C."""
+
+
+# --- it learns ---
+
+
+def test_it_learns_the_answers_and_nothing_else_moves(tiny_llama: Backbone, tmp_path: Path) -> None:
+    before = fingerprint(tiny_llama)
+    drawn = examples(tiny_llama, shared_k=2)
+    dev = [drawn.of(question, 2, (50,)) for question in QUESTIONS]
+    initial = tiny_llama.initial_virtual_tokens()
+    settings = replace(SETTINGS, epochs=40, learning_rate=5e-2, evaluate_every=20)
+    learned = learn([tiny_llama], drawn, initial, settings, tmp_path, dev)
+    first, _ = dev_scores(tiny_llama, initial.embeddings, dev)
+    last, _ = dev_scores(tiny_llama, learned.tokens, dev)
+    assert last < first / 2
+    assert learned.dev_loss == pytest.approx(last)
+    assert learned.tokens.shape == initial.embeddings.shape
+    assert fingerprint(tiny_llama) == before
+
+
+def test_the_log_has_a_row_for_each_step(tiny_llama: Backbone, tmp_path: Path) -> None:
+    learned = run(tiny_llama, tmp_path)
+    rows = log(tmp_path)
+    assert [row["step"] for row in rows] == [str(step) for step in range(1, learned.steps + 1)]
+    assert learned.steps == 6
+    assert all(float(row["loss"]) > 0 and float(row["gradient_norm"]) > 0 for row in rows)
+    assert [bool(row["dev_loss"]) for row in rows] == [False, True] * 3
+
+
+def test_the_best_on_dev_is_kept(tiny_llama: Backbone, tmp_path: Path) -> None:
+    wild = replace(SETTINGS, epochs=8, learning_rate=3.0, average=0.0, evaluate_every=1)  # it goes up and down
+    early = 0
+    for seed in range(4):
+        learned = run(tiny_llama, tmp_path / str(seed), wild, seed=seed)
+        rows = log(tmp_path / str(seed))
+        best = max(rows, key=lambda row: (float(row["dev_exact_match"]), -float(row["dev_loss"])))
+        assert (learned.step, learned.dev_loss) == (int(best["step"]), pytest.approx(float(best["dev_loss"]), abs=1e-4))
+        early += learned.step < learned.steps
+    assert early
+
+
+def test_gradient_accumulation_is_a_larger_batch(tiny_llama: Backbone, tmp_path: Path) -> None:
+    large = run(tiny_llama, tmp_path / "large", replace(SETTINGS, batch_size=4))
+    small = run(tiny_llama, tmp_path / "small", replace(SETTINGS, batch_size=1, gradient_accumulation=4))
+    assert large.steps == small.steps
+    assert torch.allclose(large.tokens, small.tokens, atol=1e-4)
+
+
+def test_without_dev_the_running_average_is_kept(tiny_llama: Backbone, tmp_path: Path) -> None:
+    drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
+    kept = [
+        learn([tiny_llama], drawn, initial, replace(SETTINGS, average=average), tmp_path / str(average)).tokens
+        for average in (0.0, 0.9)
+    ]
+    assert (kept[1] - initial.embeddings).norm() < (kept[0] - initial.embeddings).norm()
+
+
+def test_several_backbones_take_turns(tiny_llama: Backbone, tmp_path: Path) -> None:
+    from spring.quantization import rounded_to_4bit
+
+    drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
+    both = [tiny_llama, rounded_to_4bit(tiny_llama)]
+    mixed, full, rounded = (
+        learn(backbones, drawn, initial, SETTINGS, tmp_path / name).tokens
+        for name, backbones in (("both", both), ("full", both[:1]), ("4bit", both[1:]))
+    )
+    assert not torch.equal(mixed, full)
+    assert not torch.equal(mixed, rounded)
+    assert (mixed - full).norm() < (initial.embeddings - full).norm()
+
+
+# --- it resumes ---
+
+
+@pytest.mark.parametrize("stop", [3, 4, 5])
+def test_an_interrupted_run_that_is_resumed_gives_the_same_tokens(
+    tiny: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    whole = run(tiny, tmp_path / "whole", replace(SETTINGS, gradient_accumulation=2, epochs=8))
+    folder = tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        original = TrainingSettings.rate
+
+        def rate(self: TrainingSettings, step: int, steps: int) -> float:
+            if step == stop:
+                raise Interrupted
+            return original(self, step, steps)
+
+        patch.setattr(TrainingSettings, "rate", rate)
+        with pytest.raises(Interrupted):
+            run(tiny, folder, replace(SETTINGS, gradient_accumulation=2, epochs=8))
+    assert len(log(folder)) == stop
+    resumed = run(tiny, folder, replace(SETTINGS, gradient_accumulation=2, epochs=8), resume=True)
+    assert torch.equal(resumed.tokens, whole.tokens)
+    assert (resumed.step, resumed.dev_loss) == (whole.step, whole.dev_loss)
+    assert [row["loss"] for row in log(folder)] == [row["loss"] for row in log(tmp_path / "whole")]
+
+
+def test_a_checkpoint_that_was_being_replaced_is_found(tiny_llama: Backbone, tmp_path: Path) -> None:
+    whole = run(tiny_llama, tmp_path)
+    (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")  # where a kill may leave it
+    (tmp_path / "checkpoint.new").mkdir()
+    assert torch.equal(run(tiny_llama, tmp_path, resume=True).tokens, whole.tokens)
+
+
+def test_a_run_does_not_overwrite_another(tiny_llama: Backbone, tmp_path: Path) -> None:
+    run(tiny_llama, tmp_path)
+    with pytest.raises(PromptError, match="give --resume") as error:
+        run(tiny_llama, tmp_path)
+    one_line(error)
+    with pytest.raises(PromptError, match="has other settings") as error:
+        run(tiny_llama, tmp_path, replace(SETTINGS, learning_rate=0.5), resume=True)
+    one_line(error)
+    with pytest.raises(PromptError, match="has other settings"):
+        run(tiny_llama, tmp_path, resume=True, seed=5)
+
+
+# --- settings ---
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    settings = TrainingSettings(learning_rate=1.0, warmup=0.1)
+    rates = [settings.rate(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.02, abs=0.005)
+
+
+def test_the_paper_s_settings_are_for_backbones_of_its_size() -> None:
+    assert default_settings(4096) == PAPER
+    assert (PAPER.samples_per_step, PAPER.learning_rate, PAPER.epochs, PAPER.warmup) == (256, 1e-4, 3, 0.1)
+    assert default_settings(576) == TrainingSettings()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"learning_rate": float("nan")},
+        {"warmup": 1},
+        {"average": 1},
+        {"save_every": 0},
+        {"evaluate_every": 0},
+        {"gradient_accumulation": 0},
+        {"clip": 0},
+    ],
+)
+def test_settings_cannot_be_wrong(change: dict[str, float]) -> None:
+    with pytest.raises(PromptError) as error:
+        TrainingSettings(**change)  # type: ignore[arg-type]
+    one_line(error)
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A corpus with ids, questions that name their gold passages, and a dev file."""
+    rows = [{"id": f"p{i}", "contents": f"Title\n{text}"} for i, text in enumerate((FERRY, MAST, KITES))]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    questions = [
+        {"id": q.id, "question": q.question, "golden_answers": q.golden_answers, "metadata": {"gold_passage": f"p{i}"}}
+        for i, q in enumerate(QUESTIONS)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, questions)))
+    (tmp_path / "dev.jsonl").write_text(json.dumps(questions[0]))
+    return tmp_path
+
+
+def arguments(data: Path, model: Path, output: Path, *more: object) -> list[str]:
+    given = ["train", data / "train.jsonl", "--corpus", data / "corpus.jsonl", "--output", output]
+    given += ["--backbone", model, "--precision", "fp32", "--epochs", 2, "--batch-size", 2, *more]
+    return list(map(str, given))
+
+
+def tokens_of(path: Path) -> torch.Tensor:
+    return VirtualTokens.load(path).embeddings
+
+
+def test_the_command_writes_tokens_that_say_where_they_come_from(
+    data: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = data / "made" / "tokens.safetensors"
+    given = arguments(data, tiny_llama_folder, output, "--dev", data / "dev.jsonl", "--number", 10, "--also-4bit")
+    assert main(given) == 0, capfd.readouterr().err
+    tokens = VirtualTokens.load(output)
+    assert (len(tokens), tokens.backbone) == (10, "tiny-llama")
+    assert tokens.learned.startswith("learned from train.jsonl (3 questions, ")
+    assert {"data", "questions", "steps", "seed", "command", "settings", "dev", "precision"} <= set(tokens.details)
+    assert "exactly a golden answer" in tokens.details["dev"]
+    assert (output.with_suffix(".run") / "log.csv").is_file()
+    documents = data / "corpus.jsonl"
+    asked = ["ask", QUESTION, "--documents", str(documents), "--backbone", str(tiny_llama_folder)]
+    asked += ["--tokens", str(output), "--virtual-tokens", "0", "10", "--json", "--max-new-tokens", "3"]
+    capfd.readouterr()
+    assert main(asked) == 0
+    assert json.loads(capfd.readouterr().out)["learned"] == tokens.learned
+
+
+@pytest.mark.parametrize("init", ["random", "instruction", "examples", "Say it in a word."])
+def test_initial_values(data: Path, tiny_llama_folder: Path, init: str) -> None:
+    output = data / "tokens.safetensors"
+    more = ("--init", init, "--learning-rate", 1e-9, "--average", 0)
+    assert main(arguments(data, tiny_llama_folder, output, *more)) == 0
+    rows = tokens_of(output)
+    assert rows.shape == (50, 64)
+    assert len({tuple(row.tolist()) for row in rows}) > 5
+
+
+def test_passages_in_the_rows_need_no_corpus(data: Path, tiny_llama_folder: Path) -> None:
+    path = data / "spring.jsonl"
+    path.write_text(json.dumps({"question": QUESTION, "target": ["nine"], "ret_passages": [FERRY, MAST]}))
+    output = data / "tokens.safetensors"
+    given = ["train", path, "--output", output, "--backbone", tiny_llama_folder, "--precision", "fp32", "--epochs", 8]
+    assert main(list(map(str, given))) == 0
+    assert output.is_file()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (("--output", "tokens.pt"), "--output must end with .safetensors, not 'tokens.pt'."),
+        (("--passages", "few"), "--passages must be a number or a range such as 1-5, not 'few'."),
+        (("--passages", "5-1"), "must be within 1 to 20, not 5 to 1."),
+        (("--number", 0), "The number of virtual tokens must be 1 to 1024, not 0."),
+        (("--learning-rate", 0), "The learning rate must be above 0, not 0.0."),
+        (("--dev", "none.jsonl"), "cannot be read"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    data: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str], more: Sequence[object], reason: str
+) -> None:
+    assert main(arguments(data, tiny_llama_folder, data / "tokens.safetensors", *more)) == 2
+    assert reason in capfd.readouterr().err.splitlines()[-1]
+
+
+# --- several processes ---
+
+
+def launch(data: Path, model: Path, processes: int, *more: object) -> "subprocess.CompletedProcess[str]":
+    """The real command, in one process or by the launcher in several."""
+    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+    given = arguments(data, model, data / f"{processes}.safetensors", "--dev", data / "dev.jsonl", *more)
+    return subprocess.run(
+        [sys.executable, *(launcher if processes > 1 else ()), "-m", "spring", *given],
+        cwd=ROOT,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
+    learned = []
+    for processes in (1, 2):
+        done = launch(data, tiny_llama_folder, processes, "--gradient-accumulation", 2, "--epochs", 8)
+        assert done.returncode == 0, done.stderr
+        assert (done.stderr.count("virtual tokens for"), done.stderr.count("Traceback")) == (1, 0)
+        learned.append(tokens_of(data / f"{processes}.safetensors"))
+    assert torch.allclose(*learned, atol=1e-4)
+
+
+def test_a_batch_that_two_processes_cannot_share_is_refused(data: Path, tiny_llama_folder: Path) -> None:
+    done = launch(data, tiny_llama_folder, 2, "--batch-size", 3)
+    assert done.returncode != 0
+    assert "spring: A batch of 3 cannot be shared among 2 processes." in done.stderr
