@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check install format clean
+.PHONY: demo test evaluate check install format clean
 
 demo: install
 	$(BIN)/python app.py
@@ -15,6 +15,13 @@ check: install .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The sample collections' questions, for README's table.
+evaluate: install
+	@for questions in corpora/*/questions.jsonl; do \
+	    echo "$$questions"; \
+	    $(BIN)/python -m spring evaluate $$questions --corpus $$(dirname $$questions)/documents --instruction || exit; \
+	done
 
 install: .venv/.installed
 	$(BIN)/python -m spring prepare

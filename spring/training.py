@@ -113,7 +113,7 @@ class _Run:
     ) -> None:
         for backbone in backbones:
             initial.require(backbone.name, backbone.hidden)
-            _prepare(backbone)
+            prepare(backbone)
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
         self.folder, self.report = folder, report
         self.steps = settings.steps(len(examples.questions))
@@ -299,7 +299,10 @@ def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch
     return sum(losses_) / len(losses_), sum(matches) / len(matches)
 
 
-def _prepare(backbone: Backbone) -> None:
-    """On a CPU the backward pass of fused attention takes thrice as long as that of its parts."""
+def prepare(backbone: Backbone) -> None:
+    """Choose how a backbone attends while it is learned through.
+
+    On a CPU the backward pass of fused attention takes thrice as long as that of its parts.
+    """
     if backbone.model.device.type == "cpu":
         backbone.model.set_attn_implementation("eager")

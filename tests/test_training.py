@@ -303,7 +303,8 @@ def test_the_command_refuses_in_one_line(
 
 def launch(data: Path, model: Path, processes: int, *more: object) -> "subprocess.CompletedProcess[str]":
     """The real command, in one process or by the launcher in several."""
-    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+    # What `accelerate launch` calls for several GPUs; on CPUs it starts one process only.
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     given = arguments(data, model, data / f"{processes}.safetensors", "--dev", data / "dev.jsonl", *more)
     return subprocess.run(
         [sys.executable, *(launcher if processes > 1 else ()), "-m", "spring", *given],
