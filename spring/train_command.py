@@ -39,7 +39,12 @@ def add_train(commands: Commands) -> None:
     add("--output", type=Path, required=True, metavar="FILE", help=".safetensors; the run's folder is beside it")
     add("--number", type=int, default=50, metavar="N", help="virtual tokens; default: 50")
     add("--passages", default="1-5", metavar="M", help="passages of a sample, drawn from this range; default: 1-5")
-    add("--init", default="examples", metavar="TEXT", help="instruction, examples (default), random, or a text")
+    add(
+        "--init",
+        default="examples",
+        metavar="TEXT",
+        help="examples (default), instruction, random, a text, or a file of tokens",
+    )
     add("--fixed-k", action="store_true", help="always all tokens, instead of the first k, k at random")
     add("--shared-k", type=int, default=3, metavar="K", help="k that share a sample's passages; default: 3; paper: 1")
     add("--also-4bit", action="store_true", help="every other batch through the weights as 4 bits round them")
@@ -133,6 +138,9 @@ def _initial(backbone: "Backbone", options: argparse.Namespace) -> "VirtualToken
     from spring.prompt import INSTRUCTION, worked_examples
     from spring.virtual_tokens import VirtualTokens
 
+    if options.init.endswith((".safetensors", ".pt")):
+        given = VirtualTokens.load(options.init, backbone.name)
+        return VirtualTokens(given.first(options.number), given.backbone)
     texts = {"instruction": INSTRUCTION, "examples": worked_examples(backbone.tokenizer.eos_token or "")}
     if options.init != "random":
         return backbone.initial_virtual_tokens(options.number, texts.get(options.init, options.init))

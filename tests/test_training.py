@@ -271,6 +271,14 @@ def test_initial_values(data: Path, tiny_llama_folder: Path, init: str) -> None:
     assert len({tuple(row.tolist()) for row in rows}) > 5
 
 
+def test_learning_goes_on_from_a_token_file(data: Path, tiny_llama_folder: Path) -> None:
+    first, second = data / "first.safetensors", data / "second.safetensors"
+    assert main(arguments(data, tiny_llama_folder, first)) == 0
+    still = ("--learning-rate", 1e-9, "--average", 0)
+    assert main(arguments(data, tiny_llama_folder, second, "--init", first, "--number", 20, *still)) == 0
+    assert torch.allclose(tokens_of(second), tokens_of(first)[:20], atol=1e-6)
+
+
 def test_passages_in_the_rows_need_no_corpus(data: Path, tiny_llama_folder: Path) -> None:
     path = data / "spring.jsonl"
     path.write_text(json.dumps({"question": QUESTION, "target": ["nine"], "ret_passages": [FERRY, MAST]}))
