@@ -1,5 +1,6 @@
 """The frozen language model, its tokenizer, and the table of known backbones."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -273,7 +274,9 @@ def _loading_options(precision: str, gpu: bool) -> dict[str, Any]:
     dtype = torch.float32 if precision == "fp32" or (precision == "4bit" and not gpu) else torch.bfloat16
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
     if gpu:
-        options["device_map"] = "auto"
+        # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are.
+        local = os.environ.get("LOCAL_RANK")
+        options["device_map"] = "auto" if local is None else {"": int(local)}
     if precision == "4bit":
         # The library's default compute type, fp32, is slow on a GPU; on a CPU it is the fast one.
         options["quantization_config"] = BitsAndBytesConfig(

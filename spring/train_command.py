@@ -94,7 +94,11 @@ def run(options: argparse.Namespace) -> None:
         backbones.append(rounded_to_4bit(backbone))
     initial = _initial(backbone, options)
     folder = options.output.with_suffix(".run")
-    learned = learn(backbones, examples, initial, settings, folder, dev, options.resume, say)
+    try:
+        learned = learn(backbones, examples, initial, settings, folder, dev, options.resume, say)
+    except KeyboardInterrupt:
+        say(f"Interrupted. The same command with --resume goes on from the newest checkpoint in {folder}.")
+        raise
     if int(os.environ.get("RANK", "0")) == 0:
         _save(options, backbone, learned, len(examples.questions), settings)
 
@@ -122,7 +126,7 @@ def _save(
     about = f"learned from {options.questions.name} ({questions:,} questions, {steps})"
     options.output.parent.mkdir(parents=True, exist_ok=True)
     VirtualTokens(learned.tokens, backbone.name, about, details).save(options.output)
-    say(f"{options.output}: {len(learned.tokens)} virtual tokens for {backbone.name}, {about}.")
+    print(f"{options.output}: {len(learned.tokens)} virtual tokens for {backbone.name}, {about}.")
 
 
 def _settings(options: argparse.Namespace, backbone: "Backbone") -> "TrainingSettings":

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from spring.backbone import KNOWN_BACKBONES, Backbone, known_name, load_backbone
+from spring.backbone import KNOWN_BACKBONES, Backbone, _loading_options, known_name, load_backbone
 from spring.documents import Passage
 from spring.embedded import cache_folder, embedded_model
 from spring.errors import BackboneError
@@ -313,3 +313,17 @@ def test_the_cache_folder_is_the_users_unless_named(monkeypatch: pytest.MonkeyPa
 def test_without_the_wheel_there_is_no_embedded_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spring.embedded.PACKAGE", "no_such_package")
     assert embedded_model(lambda _: None) is None
+
+
+# --- several processes ---
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(None, "auto"), ("1", {"": 1})])
+def test_a_process_of_several_loads_on_its_own_gpu(
+    monkeypatch: pytest.MonkeyPatch, rank: str | None, expected: object
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert _loading_options("4bit", gpu=True)["device_map"] == expected
+    assert _loading_options("4bit", gpu=False)["device_map"] == {"": "cpu"}
