@@ -51,4 +51,4 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf runs .venv .pytest_cache .mypy_cache .ruff_cache

@@ -120,8 +120,8 @@ def test_told_in_words_is_a_row_more(llama_engine: Engine) -> None:
 
 
 def test_the_default_batch_holds_all_k_of_its_questions(llama_engine: Engine) -> None:
-    assert default_batch_size(llama_engine, SETTINGS) == 10
-    assert default_batch_size(llama_engine, replace(SETTINGS, virtual_tokens=tuple(range(50)))) == 1
+    assert default_batch_size(llama_engine, SETTINGS) == 21
+    assert default_batch_size(llama_engine, replace(SETTINGS, virtual_tokens=tuple(range(51)))) == 1
 
 
 # --- what is left of an interrupted run ---
