@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -124,6 +125,11 @@ class Backbone:
     def mixed(self) -> bool:
         """Whether some layers have a sliding window and others see all."""
         return len({type(layer) for layer in DynamicCache(config=self.model.config.get_text_config()).layers}) > 1
+
+    @cached_property
+    def cache_keyword(self) -> str:
+        """What the model calls its key/value cache: `cache` from transformers 5.24 on, `past_key_values` before."""
+        return "cache" if "cache" in signature(type(self.model).forward).parameters else "past_key_values"
 
     @cached_property
     def eos_ids(self) -> frozenset[int]:

@@ -208,7 +208,9 @@ class _Stream:
             return False
         pieces = -(-embeddings.shape[1] // PREFILL_CHUNK[self.backbone.model.device.type])  # even ones
         # The inner model: logits of the passages are not wanted.
-        self.backbone.model.base_model(inputs_embeds=embeddings.chunk(pieces, dim=1)[0], past_key_values=prefix.cache)
+        self.backbone.model.base_model(
+            inputs_embeds=embeddings.chunk(pieces, dim=1)[0], **{self.backbone.cache_keyword: prefix.cache}
+        )
         return True
 
     def _ask(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
@@ -246,7 +248,7 @@ class _Stream:
             inputs_embeds=embeddings,
             attention_mask=self._attention(mask, start, end),
             position_ids=positions,
-            past_key_values=cache,
+            **{self.backbone.cache_keyword: cache},
             logits_to_keep=1,
         )
         logits = output.logits[:, -1].float()

@@ -62,6 +62,23 @@ def greedy_matches(backbone: Backbone, tokens: Tensor, examples: Sequence[Exampl
     return _mean(functional.cross_entropy(logits, labels, reduction="none"), targets), matched
 
 
+def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2) -> tuple[float, float]:
+    """Mean loss, and share of (question, k) whose greedy answer is exactly one of the golden ones.
+
+    An example holds all golden answers of a question for each k; the one with the least loss counts.
+    """
+    losses_, matches = [], []
+    for start in range(0, len(dev), batch_size):
+        batch = dev[start : start + batch_size]
+        loss, matched = greedy_matches(backbone, tokens, batch)
+        targets = [(place, target.virtual_tokens) for place, example in enumerate(batch) for target in example.targets]
+        for group in dict.fromkeys(targets):
+            mine = [i for i, target in enumerate(targets) if target == group]
+            losses_.append(min(float(loss[i]) for i in mine))
+            matches.append(float(any(bool(matched[i]) for i in mine)))
+    return sum(losses_) / len(losses_), sum(matches) / len(matches)
+
+
 def _predict(backbone: Backbone, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (answer ids, vocabulary), the ids that should come, and the number of the target of each."""
     device = backbone.model.device
@@ -73,7 +90,7 @@ def _predict(backbone: Backbone, tokens: Tensor, examples: Sequence[Example]) ->
         inputs_embeds=torch.cat([virtual, ids[:, pack.most_virtual :]], dim=1),
         attention_mask=_attention(backbone, pack),
         position_ids=pack.positions[:, prefix_mask.shape[1] :].to(device),
-        past_key_values=cache,
+        **{backbone.cache_keyword: cache},
     ).last_hidden_state
     rows, places, labels, targets = (torch.tensor(column, device=device) for column in zip(*pack.labels, strict=True))
     logits = backbone.model.get_output_embeddings()(hidden[rows, places]).float()
@@ -101,7 +118,7 @@ def _read_passages(backbone: Backbone, examples: Sequence[Example]) -> tuple[Dyn
         input_ids=ids.to(device),
         attention_mask=mask.to(device),
         position_ids=(mask.cumsum(1) - 1).clamp(min=0).to(device),
-        past_key_values=cache,
+        **{backbone.cache_keyword: cache},
     )
     return cache, mask
 

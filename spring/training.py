@@ -4,12 +4,9 @@ The loop runs on accelerate, so `accelerate launch -m spring train ...` spreads 
 takes its share of each batch, and the tokens come out the same, to rounding.
 """
 
-import csv
-import json
 import math
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +15,16 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, GradientAccumulationPlugin
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from spring.backbone import Backbone
 from spring.errors import PromptError
 from spring.examples import Examples
-from spring.loss import Example, greedy_matches, losses
+from spring.loss import Example, dev_scores, losses
+from spring.run_folder import RunFolder
 from spring.schedule import TrainingSettings
 from spring.virtual_tokens import VirtualTokens
-
-LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds", "dev_loss", "dev_exact_match")
 
 
 class _Learner(nn.Module):
@@ -41,6 +37,25 @@ class _Learner(nn.Module):
 
     def forward(self, examples: Sequence[Example], which: int) -> Tensor:
         return losses(self._backbones[which % len(self._backbones)], self.tokens, examples).mean()
+
+
+class _Order(Sampler[int]):
+    """Numbers of the samples of the steps `first` to `last`, looked up step by step as they are needed.
+
+    Within a step, samples with passages of like length follow each other, which saves padding.
+    """
+
+    def __init__(self, examples: Examples, samples_per_step: int, first: int, last: int) -> None:
+        self.examples, self.size, self.first, self.last = examples, samples_per_step, first, last
+
+    def __len__(self) -> int:
+        return (self.last - self.first) * self.size
+
+    def __iter__(self) -> Iterator[int]:
+        for start in range(self.first * self.size, self.last * self.size, self.size):
+            yield from sorted(
+                range(start, start + self.size), key=lambda number: (self.examples.length(number), number)
+            )
 
 
 class _State:
@@ -115,7 +130,7 @@ class _Run:
             initial.require(backbone.name, backbone.hidden)
             prepare(backbone)
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
-        self.folder, self.report = folder, report
+        self.report = report
         self.steps = settings.steps(len(examples.questions))
         self.accelerator = Accelerator(
             cpu=backbones[0].model.device.type == "cpu",
@@ -133,6 +148,7 @@ class _Run:
         self.state = _State(learner.tokens)
         self.learner, self.optimizer = self.accelerator.prepare(learner, optimizer)
         self.accelerator.register_for_checkpointing(self.state)
+        self.folder = RunFolder(folder, self.accelerator)
 
     @property
     def tokens(self) -> nn.Parameter:
@@ -141,32 +157,34 @@ class _Run:
         return learner.tokens
 
     def go(self, resume: bool) -> Learned:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._check_run(resume)
-        if resume and self._checkpoint.is_dir():
-            self.accelerator.load_state(str(self._checkpoint))
-            self.report(f"Going on after step {self.state.step} of {self.steps}.")
-        log = _Log(self.folder / "log.csv", self.state.step) if self.accelerator.is_main_process else None
-        with tqdm(
-            total=self.steps, initial=self.state.step, unit="step", disable=not self.accelerator.is_main_process
-        ) as bar:
+        state, main = self.state, self.accelerator.is_main_process
+        self.folder.claim(self._identity(), resume)
+        if self.folder.load():
+            self.report(f"Going on after step {state.step} of {self.steps}.")
+        self.folder.start_log(state.step)
+        with tqdm(total=self.steps, initial=state.step, unit="step", disable=not main) as bar:
             for row in self._train():
                 bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                 bar.update()
-                if log:
-                    log.append(row)
-        state = self.state
-        kept = state.best if self.dev else state.average if self.settings.average else self.tokens
+                self.folder.log(row)
+        kept = state.best if self.dev else state.average
         measured = (state.best_match, state.best_loss) if self.dev else (None, None)
         step = state.best_step if self.dev else self.steps
         return Learned(kept.detach().float().cpu().clone(), self.steps, step, *measured)
 
+    def _identity(self) -> dict[str, Any]:
+        """What a run that is resumed must have in common with the interrupted one."""
+        backbones = [f"{backbone.name}, {backbone.precision}" for backbone in self.backbones]
+        run = {"backbones": backbones, "questions": len(self.examples.questions), "dev": len(self.dev)}
+        return run | asdict(self.settings) | asdict(self.examples.draw)
+
     def _train(self) -> Iterator[dict[str, Any]]:
         """One step after the other; yields a row of the log for each."""
         started, total = time.perf_counter(), 0.0
-        for count, batch in enumerate(self._batches(), start=1):
+        passes = self.state.step * self.settings.gradient_accumulation  # backbones take turns, also after a resume
+        for number, batch in enumerate(self._batches(), start=passes):
             with self.accelerator.accumulate(self.learner):
-                loss = self.learner(batch, count - 1)
+                loss = self.learner(batch, number)
                 self.accelerator.backward(loss)
                 total += loss.item() / self.settings.gradient_accumulation
                 if not self.accelerator.sync_gradients:
@@ -193,7 +211,7 @@ class _Run:
         if self.dev and (last or state.step % settings.evaluate_every == 0):
             measured = self._look_at_dev()
         if last or state.step % settings.save_every == 0:
-            self._save()
+            self.folder.save()
         return measured
 
     def _look_at_dev(self) -> dict[str, Any]:
@@ -206,14 +224,11 @@ class _Run:
         return {"dev_loss": loss, "dev_exact_match": match}
 
     def _batches(self) -> Any:
-        """What is left of the run's batches; those of a step have samples of like length, which saves padding."""
-        size, order = self.settings.samples_per_step, list[int]()
-        for start in range(self.state.step * size, self.steps * size, size):
-            order += sorted(range(start, start + size), key=lambda number: (self.examples.length(number), number))
+        """What is left of the run's batches."""
         loader: DataLoader[Example] = DataLoader(
             self.examples,  # type: ignore[arg-type]  # it has what a map-style dataset needs
             self.settings.batch_size,
-            sampler=order,
+            sampler=_Order(self.examples, self.settings.samples_per_step, self.state.step, self.steps),
             collate_fn=list,
         )
         return self.accelerator.prepare(loader)
@@ -222,81 +237,6 @@ class _Run:
         """The mean over processes."""
         mean: Tensor = self.accelerator.reduce(torch.tensor(value, device=self.accelerator.device), "mean")
         return float(mean)
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self.folder / "checkpoint"
-
-    def _save(self) -> None:
-        """Write a checkpoint beside the old one, then take its place: an interruption leaves one of them whole."""
-        new, old = self.folder / "checkpoint.new", self.folder / "checkpoint.old"
-        if self.accelerator.is_main_process:
-            shutil.rmtree(new, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(new))
-        self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            shutil.rmtree(old, ignore_errors=True)
-            if self._checkpoint.is_dir():
-                self._checkpoint.rename(old)
-            new.rename(self._checkpoint)
-            shutil.rmtree(old, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-
-    def _check_run(self, resume: bool) -> None:
-        """Refuse to go on with other settings, or to start where another run is."""
-        path = self.folder / "run.json"
-        run = json.dumps({**asdict(self.settings), **asdict(self.examples.draw), "steps": self.steps}, indent=1)
-        old = self.folder / "checkpoint.old"
-        if self.accelerator.is_main_process and old.is_dir() and not self._checkpoint.is_dir():
-            old.rename(self._checkpoint)
-        self.accelerator.wait_for_everyone()
-        if resume and path.is_file() and path.read_text() != run:
-            raise PromptError(f"The run in {self.folder} has other settings: resume it with those of its run.json.")
-        if not resume and self._checkpoint.is_dir():
-            raise PromptError(f"There is a run in {self.folder} already: give --resume, or another --output.")
-        self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            path.write_text(run)
-
-
-class _Log:
-    """log.csv: one row for each step; rows after the checkpoint that a run goes on from are dropped."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self.path = path
-        rows: list[Mapping[str, Any]] = []
-        if path.is_file() and step:
-            with path.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if (row["step"] or "0").isdecimal()]
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(row for row in rows if int(row["step"] or 0) <= step)
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add a row."""
-        rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-        rounded["learning_rate"] = row["learning_rate"]
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, LOG_COLUMNS).writerow(rounded)
-
-
-def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2) -> tuple[float, float]:
-    """Mean loss, and share of (question, k) whose greedy answer is exactly one of the golden ones.
-
-    An example holds all golden answers of a question for each k; the one with the least loss counts.
-    """
-    losses_, matches = [], []
-    for start in range(0, len(dev), batch_size):
-        batch = dev[start : start + batch_size]
-        loss, matched = greedy_matches(backbone, tokens, batch)
-        targets = [(place, target.virtual_tokens) for place, example in enumerate(batch) for target in example.targets]
-        for group in dict.fromkeys(targets):
-            mine = [i for i, target in enumerate(targets) if target == group]
-            losses_.append(min(float(loss[i]) for i in mine))
-            matches.append(float(any(bool(matched[i]) for i in mine)))
-    return sum(losses_) / len(losses_), sum(matches) / len(matches)
 
 
 def prepare(backbone: Backbone) -> None:

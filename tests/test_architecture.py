@@ -17,7 +17,7 @@ TABLE = """
     embedded cpu backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
-    loss examples schedule training
+    loss examples schedule run_folder training
     evaluation report evaluation_run
     render render_evaluation settings
     inputs turns page

@@ -17,9 +17,11 @@ from spring.backbone import Backbone
 from spring.dataset import Question
 from spring.errors import PromptError
 from spring.examples import Draw, Examples
+from spring.loss import dev_scores
+from spring.quantization import rounded_to_4bit
 from spring.retrieval import Bm25Retriever
 from spring.schedule import PAPER, TrainingSettings, default_settings
-from spring.training import Learned, dev_scores, learn
+from spring.training import Learned, learn
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, ROOT, fingerprint, one_line
 
@@ -117,8 +119,6 @@ def test_without_dev_the_running_average_is_kept(tiny_llama: Backbone, tmp_path:
 
 
 def test_several_backbones_take_turns(tiny_llama: Backbone, tmp_path: Path) -> None:
-    from spring.quantization import rounded_to_4bit
-
     drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
     both = [tiny_llama, rounded_to_4bit(tiny_llama)]
     mixed, full, rounded = (
@@ -157,6 +157,29 @@ def test_an_interrupted_run_that_is_resumed_gives_the_same_tokens(
     assert [row["loss"] for row in log(folder)] == [row["loss"] for row in log(tmp_path / "whole")]
 
 
+def test_backbones_go_on_taking_turns_where_they_were(
+    tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [tiny_llama, rounded_to_4bit(tiny_llama)]
+    drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
+    settings = replace(SETTINGS, save_every=1)
+    whole = learn(both, drawn, initial, settings, tmp_path / "whole").tokens
+    with monkeypatch.context() as patch:
+        original = TrainingSettings.rate
+
+        def rate(self: TrainingSettings, step: int, steps: int) -> float:
+            if step == 3:  # an odd number of passes is done
+                raise Interrupted
+            return original(self, step, steps)
+
+        patch.setattr(TrainingSettings, "rate", rate)
+        with pytest.raises(Interrupted):
+            learn(both, drawn, initial, settings, tmp_path / "cut")
+    assert torch.equal(learn(both, drawn, initial, settings, tmp_path / "cut", resume=True).tokens, whole)
+    with pytest.raises(PromptError, match="is another one"):
+        learn(both[:1], drawn, initial, settings, tmp_path / "cut", resume=True)
+
+
 def test_a_checkpoint_that_was_being_replaced_is_found(tiny_llama: Backbone, tmp_path: Path) -> None:
     whole = run(tiny_llama, tmp_path)
     (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")  # where a kill may leave it
@@ -169,10 +192,10 @@ def test_a_run_does_not_overwrite_another(tiny_llama: Backbone, tmp_path: Path) 
     with pytest.raises(PromptError, match="give --resume") as error:
         run(tiny_llama, tmp_path)
     one_line(error)
-    with pytest.raises(PromptError, match="has other settings") as error:
+    with pytest.raises(PromptError, match="is another one") as error:
         run(tiny_llama, tmp_path, replace(SETTINGS, learning_rate=0.5), resume=True)
     one_line(error)
-    with pytest.raises(PromptError, match="has other settings"):
+    with pytest.raises(PromptError, match="is another one"):
         run(tiny_llama, tmp_path, resume=True, seed=5)
 
 
