@@ -27,6 +27,7 @@ from spring.backbone import Backbone, load_backbone
 from spring.embedded import DEFAULT_BACKBONE
 from spring.generation import Engine
 from spring.loss import Example, Target, losses
+from spring.reader import Reader
 from spring.training import prepare
 
 KS = (50, 20, 5, 1)
@@ -110,7 +111,7 @@ def main() -> None:
 
     def packed(backbone: Backbone, tokens: Tensor, rows: list[Example]) -> Tensor:
         prepare(backbone)
-        return losses(backbone, tokens, rows)
+        return losses(Reader(backbone), tokens, rows)
 
     def gradient(loss: Callable[[Backbone, Tensor, list[Example]], Tensor], rows: list[Example]) -> Tensor:
         return torch.autograd.grad(loss(backbone, tokens, rows).mean(), tokens)[0]

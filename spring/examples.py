@@ -24,9 +24,12 @@ class Draw:
     fixed_k: bool = False  # always k = n, instead of k at random: for comparison with the paper's ablation
     shared_k: int = 1  # how many k of one sample share its passages
     seed: int = 0
+    draws: int = 0  # how often the passages of a question are drawn, one epoch each, then again; 0: in every epoch
 
     def __post_init__(self) -> None:
         low, high = self.passages
+        if not 0 <= self.draws <= 100:
+            raise PromptError(f"The passages of a question can be drawn 0 to 100 times, not {self.draws}.")
         if not 1 <= low <= high <= 20:
             raise PromptError(f"The number of passages must be within 1 to 20, not {low} to {high}.")
         if not 1 <= self.number <= 1024:
@@ -71,27 +74,23 @@ class Examples:
     def __getitem__(self, number: int) -> Example:
         """Draw a sample: the ids of its passages and of its targets."""
         question, passages = self.question(number), self.passages(number)
-        random_ = self._random(number, "targets")
+        random_ = random.Random(f"{self.draw.seed} sample {number}")
         targets = []
         before: list[int] = []
         for k in self._ks(random_):
             answer = random_.choice(question.golden_answers)
             before, after, ids = self._encode(passages, question.question, answer)
             targets.append(Target(k, tuple(after), tuple(ids)))
-        return Example(tuple(before), tuple(targets))
+        return Example(tuple(before), tuple(targets), sum(self._draw(number)))
 
     def question(self, number: int) -> Question:
         """The question of a sample."""
-        epoch, place = divmod(number, len(self.questions))
-        if epoch not in self._orders:
-            order = list(range(len(self.questions)))
-            random.Random(f"{self.draw.seed} epoch {epoch}").shuffle(order)
-            self._orders[epoch] = order
-        return self.questions[self._orders[epoch][place]]
+        return self.questions[self._draw(number)[0]]
 
     def passages(self, number: int) -> list[Passage]:
         """The m best passages of a sample's question, m at random; the gold one among them if it is known."""
-        question, random_ = self.question(number), self._random(number, "passages")
+        place, draw = self._draw(number)
+        question, random_ = self.questions[place], random.Random(f"{self.draw.seed} question {place} draw {draw}")
         m = random_.randint(*self.draw.passages)
         passages = self._best(question)[:m]
         gold = self._gold_of(question)
@@ -113,8 +112,14 @@ class Examples:
         """About how long the passages of a sample are, in characters."""
         return sum(len(passage.text) for passage in self.passages(number))
 
-    def _random(self, number: int, purpose: str) -> random.Random:
-        return random.Random(f"{self.draw.seed} sample {number} {purpose}")
+    def _draw(self, number: int) -> tuple[int, int]:
+        """The place of a sample's question among all, and which draw of its passages it has."""
+        epoch, place = divmod(number, len(self.questions))
+        if epoch not in self._orders:
+            order = list(range(len(self.questions)))
+            random.Random(f"{self.draw.seed} epoch {epoch}").shuffle(order)
+            self._orders[epoch] = order
+        return self._orders[epoch][place], epoch % self.draw.draws if self.draw.draws else epoch
 
     def _ks(self, random_: random.Random) -> list[int]:
         """The k of one sample: one uniform in 1..n as in the paper; of several, one is n, the rest lean to few."""

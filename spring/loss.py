@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import DynamicCache
 
 from spring.backbone import Backbone
+from spring.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +36,34 @@ class Example:
 
     before: tuple[int, ...]  # ids left of the seam
     targets: tuple[Target, ...]
+    turn: int = 0  # of several backbones, this one, counted round and round, learns from it
 
 
-def losses(backbone: Backbone, tokens: Tensor, examples: Sequence[Example]) -> Tensor:
+def losses(reader: Reader, tokens: Tensor, examples: Sequence[Example]) -> Tensor:
     """Next-token cross-entropy of each target, the mean over its answer's ids: (number of targets,) float32.
 
     Args:
-        backbone: frozen; the gradient flows through it, not into it.
+        reader: of the backbone, which is frozen: the gradient flows through it, not into it.
         tokens: (n, hidden), with or without gradient.
         examples: their targets are numbered one example after the other.
 
     """
-    logits, labels, targets = _predict(backbone, tokens, examples)
+    logits, labels, targets = _predict(reader, tokens, examples)
     return _mean(functional.cross_entropy(logits, labels, reduction="none"), targets)
 
 
 @torch.no_grad()
-def greedy_matches(backbone: Backbone, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+def greedy_matches(reader: Reader, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Loss of each target, and whether greedy decoding would write exactly its answer: two (targets,) tensors.
 
     It would if every id of the answer, the end included, is the likeliest one after those before it.
     """
-    logits, labels, targets = _predict(backbone, tokens, examples)
+    logits, labels, targets = _predict(reader, tokens, examples)
     matched = _mean((logits.argmax(-1) == labels).float(), targets) == 1
     return _mean(functional.cross_entropy(logits, labels, reduction="none"), targets), matched
 
 
-def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2) -> tuple[float, float]:
+def dev_scores(reader: Reader, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2) -> tuple[float, float]:
     """Mean loss, and share of (question, k) whose greedy answer is exactly one of the golden ones.
 
     An example holds all golden answers of a question for each k; the one with the least loss counts.
@@ -70,7 +71,7 @@ def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch
     losses_, matches = [], []
     for start in range(0, len(dev), batch_size):
         batch = dev[start : start + batch_size]
-        loss, matched = greedy_matches(backbone, tokens, batch)
+        loss, matched = greedy_matches(reader, tokens, batch)
         targets = [(place, target.virtual_tokens) for place, example in enumerate(batch) for target in example.targets]
         for group in dict.fromkeys(targets):
             mine = [i for i, target in enumerate(targets) if target == group]
@@ -79,10 +80,10 @@ def dev_scores(backbone: Backbone, tokens: Tensor, dev: Sequence[Example], batch
     return sum(losses_) / len(losses_), sum(matches) / len(matches)
 
 
-def _predict(backbone: Backbone, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+def _predict(reader: Reader, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (answer ids, vocabulary), the ids that should come, and the number of the target of each."""
-    device = backbone.model.device
-    cache, prefix_mask = _read_passages(backbone, examples)
+    backbone, device = reader.backbone, reader.backbone.model.device
+    cache, prefix_mask = reader.read([example.before for example in examples])
     pack = _Pack(examples, prefix_mask)
     ids = backbone.embed(pack.ids)
     virtual = tokens[None, : pack.most_virtual].to(ids).expand(len(examples), -1, -1)
@@ -101,26 +102,6 @@ def _mean(values: Tensor, targets: Tensor) -> Tensor:
     """The mean of the values of each target."""
     sums = values.new_zeros(int(targets[-1]) + 1).index_add(0, targets, values)
     return sums / torch.bincount(targets)
-
-
-@torch.no_grad()
-def _read_passages(backbone: Backbone, examples: Sequence[Example]) -> tuple[DynamicCache, Tensor]:
-    """The passages' cache, one row an example, left-padded, and the mask (rows, length) of what is no padding."""
-    length = max(len(example.before) for example in examples)
-    ids = torch.zeros((len(examples), length), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, example in enumerate(examples):
-        ids[row, length - len(example.before) :] = torch.tensor(example.before)
-        mask[row, length - len(example.before) :] = 1
-    cache = DynamicCache()  # without the model's configuration: layers with a sliding window are kept whole as well
-    device = backbone.model.device
-    backbone.model.base_model(
-        input_ids=ids.to(device),
-        attention_mask=mask.to(device),
-        position_ids=(mask.cumsum(1) - 1).clamp(min=0).to(device),
-        **{backbone.cache_keyword: cache},
-    )
-    return cache, mask
 
 
 class _Pack:

@@ -47,7 +47,15 @@ def add_train(commands: Commands) -> None:
     )
     add("--fixed-k", action="store_true", help="always all tokens, instead of the first k, k at random")
     add("--shared-k", type=int, default=3, metavar="K", help="k that share a sample's passages; default: 3; paper: 1")
-    add("--also-4bit", action="store_true", help="every other batch through the weights as 4 bits round them")
+    add(
+        "--draws",
+        type=int,
+        default=0,
+        metavar="N",
+        help="draw a question's passages N times in all, and keep on disk what the backbone read of them: later "
+        "epochs take half the time; default: 0, drawn in every epoch",
+    )
+    add("--also-4bit", action="store_true", help="every other sample through the weights as 4 bits round them")
     add("--seed", type=int, default=0, metavar="N", help="default: 0")
     add("--limit", type=int, metavar="N", help="the first N questions alone")
     add("--dev", type=Path, metavar="FILE", help="questions to measure with: the tokens that do best are kept")
@@ -69,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     from spring.retrieval import Bm25Retriever
 
     shared = 1 if options.fixed_k else options.shared_k
-    draw = Draw(options.number, (low, high), options.fixed_k, shared, options.seed)
+    draw = Draw(options.number, (low, high), options.fixed_k, shared, options.seed, options.draws)
     read = read_questions(options.questions)
     dev_read = read_questions(options.dev) if options.dev else None
     for note in filter(None, (read.note, dev_read.note if dev_read else "")):

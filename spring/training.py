@@ -5,6 +5,7 @@ takes its share of each batch, and the tokens come out the same, to rounding.
 """
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,21 +23,28 @@ from spring.backbone import Backbone
 from spring.errors import PromptError
 from spring.examples import Examples
 from spring.loss import Example, dev_scores, losses
+from spring.reader import Reader
 from spring.run_folder import RunFolder
 from spring.schedule import TrainingSettings
 from spring.virtual_tokens import VirtualTokens
+
+READ = "read"  # in the run's folder: what the backbones read, where the same passages come again
 
 
 class _Learner(nn.Module):
     """The matrix that is learned. The backbones are no submodules: nothing of them is wrapped, synced or saved."""
 
-    def __init__(self, backbones: Sequence[Backbone], initial: Tensor) -> None:
+    def __init__(self, readers: Sequence[Reader], initial: Tensor) -> None:
         super().__init__()
         self.tokens = nn.Parameter(initial.detach().clone())
-        self._backbones = tuple(backbones)
+        self._readers = tuple(readers)
 
-    def forward(self, examples: Sequence[Example], which: int) -> Tensor:
-        return losses(self._backbones[which % len(self._backbones)], self.tokens, examples).mean()
+    def forward(self, examples: Sequence[Example]) -> Tensor:
+        found = []
+        for place, reader in enumerate(self._readers):
+            if mine := [example for example in examples if example.turn % len(self._readers) == place]:
+                found.append(losses(reader, self.tokens, mine))
+        return torch.cat(found).mean()
 
 
 class _Order(Sampler[int]):
@@ -99,7 +107,7 @@ def learn(
 
     Args:
         backbones: one; or several with the same tokenizer and width (full precision and 4 bits, say), which take
-            the batches in turns, so that the tokens suit all of them.
+            the samples in turns, so that the tokens suit all of them.
         examples: the samples.
         initial: where the tokens start.
         settings: how long and how fast.
@@ -143,7 +151,8 @@ class _Run:
             raise PromptError(
                 f"A batch of {settings.batch_size} cannot be shared among {self.accelerator.num_processes} processes."
             )
-        learner = _Learner(backbones, initial.embeddings.to(backbones[0].model.device))
+        readers = [Reader(backbone, folder / READ if examples.draw.draws else None) for backbone in backbones]
+        learner = _Learner(readers, initial.embeddings.to(backbones[0].model.device))
         optimizer = torch.optim.AdamW([learner.tokens], settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         self.state = _State(learner.tokens)
         self.learner, self.optimizer = self.accelerator.prepare(learner, optimizer)
@@ -167,6 +176,8 @@ class _Run:
                 bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                 bar.update()
                 self.folder.log(row)
+        if main:  # what was read is of no use to another run
+            shutil.rmtree(self.folder.path / READ, ignore_errors=True)
         kept = state.best if self.dev else state.average
         measured = (state.best_match, state.best_loss) if self.dev else (None, None)
         step = state.best_step if self.dev else self.steps
@@ -181,10 +192,9 @@ class _Run:
     def _train(self) -> Iterator[dict[str, Any]]:
         """One step after the other; yields a row of the log for each."""
         started, total = time.perf_counter(), 0.0
-        passes = self.state.step * self.settings.gradient_accumulation  # backbones take turns, also after a resume
-        for number, batch in enumerate(self._batches(), start=passes):
+        for batch in self._batches():
             with self.accelerator.accumulate(self.learner):
-                loss = self.learner(batch, number)
+                loss = self.learner(batch)
                 self.accelerator.backward(loss)
                 total += loss.item() / self.settings.gradient_accumulation
                 if not self.accelerator.sync_gradients:
@@ -217,7 +227,7 @@ class _Run:
     def _look_at_dev(self) -> dict[str, Any]:
         """Measure the average on the dev examples, every process the same; keep it if it is the best so far."""
         state = self.state
-        loss, match = dev_scores(self.backbones[0], state.average, self.dev)
+        loss, match = dev_scores(Reader(self.backbones[0]), state.average, self.dev)
         if (match, -loss) > (state.best_match, -state.best_loss):
             state.best_match, state.best_loss, state.best_step = match, loss, state.step
             state.best = state.average.clone()

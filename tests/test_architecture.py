@@ -17,7 +17,7 @@ TABLE = """
     embedded cpu backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
-    loss examples schedule run_folder training
+    reader loss examples schedule run_folder training
     evaluation report evaluation_run
     render render_evaluation settings
     inputs turns page
@@ -27,7 +27,7 @@ TABLE = """
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
 WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
-WITH_TORCH |= {"loss", "training", "train_command"}
+WITH_TORCH |= {"reader", "loss", "training", "train_command"}
 WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}

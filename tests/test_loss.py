@@ -12,6 +12,7 @@ from spring.generation import Engine
 from spring.loss import Example, Target, greedy_matches, losses
 from spring.prompt import build_prompt
 from spring.quantization import rounded_to_4bit
+from spring.reader import Reader
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import PASSAGES, QUESTION, asks, fingerprint, finish, new_engine
 
@@ -65,7 +66,7 @@ def tokens(tiny: Backbone) -> Tensor:
 def test_losses_and_gradient_are_those_of_the_whole_sequences(tiny: Backbone, tokens: Tensor, attention: str) -> None:
     tiny.model.set_attn_implementation(attention)
     rows = examples(tiny)
-    ours, plain = losses(tiny, tokens, rows), plain_losses(tiny, tokens, rows)
+    ours, plain = losses(Reader(tiny), tokens, rows), plain_losses(tiny, tokens, rows)
     tiny.model.set_attn_implementation("sdpa")
     assert ours.shape == (6,)
     assert torch.allclose(ours, plain, atol=1e-5)
@@ -76,7 +77,7 @@ def test_losses_and_gradient_are_those_of_the_whole_sequences(tiny: Backbone, to
 
 
 def test_tokens_beyond_k_get_no_gradient(tiny: Backbone, tokens: Tensor) -> None:
-    found = gradient(losses(tiny, tokens, [example(tiny, 2, (7, QUESTION, "nine"))]), tokens)
+    found = gradient(losses(Reader(tiny), tokens, [example(tiny, 2, (7, QUESTION, "nine"))]), tokens)
     assert bool((found[:7].norm(dim=1) > 0).all())
     assert not found[7:].any()
 
@@ -88,13 +89,13 @@ def test_the_mistral_of_the_tests_has_a_window_shorter_than_its_prompts(tiny_mis
 
 def test_a_row_does_not_depend_on_the_others_of_its_batch(tiny: Backbone, tokens: Tensor) -> None:
     rows = examples(tiny)
-    alone = torch.cat([losses(tiny, tokens, [row]) for row in rows])
-    assert torch.allclose(losses(tiny, tokens, rows), alone, atol=1e-5)
+    alone = torch.cat([losses(Reader(tiny), tokens, [row]) for row in rows])
+    assert torch.allclose(losses(Reader(tiny), tokens, rows), alone, atol=1e-5)
 
 
 def test_learning_frees_nothing_else(tiny: Backbone, tokens: Tensor) -> None:
     before = fingerprint(tiny)
-    losses(tiny, tokens, examples(tiny)).mean().backward()
+    losses(Reader(tiny), tokens, examples(tiny)).mean().backward()
     assert fingerprint(tiny) == before
     assert not any(parameter.requires_grad for parameter in tiny.model.parameters())
     assert all(parameter.grad is None for parameter in tiny.model.parameters())
@@ -106,7 +107,7 @@ def test_a_target_is_matched_if_greedy_decoding_writes_it(llama_engine: Engine) 
     before, after = backbone.encode(asks()[0].prompt)
     written = [Target(k, tuple(after), tuple(ids)) for k, ids in zip((0, 10, 50), progress.ids, strict=True)]
     swapped = [Target(k, tuple(after), progress.ids[0][::-1]) for k in (10, 50)]
-    loss, matched = greedy_matches(backbone, tokens, [Example(tuple(before), tuple(written + swapped))])
+    loss, matched = greedy_matches(Reader(backbone), tokens, [Example(tuple(before), tuple(written + swapped))])
     assert matched.tolist() == [True, True, True, False, False]
     assert loss.shape == (5,)
     assert not loss.requires_grad
@@ -140,8 +141,8 @@ def test_the_gradient_through_4_bits_is_that_of_the_same_weights_in_full_even_af
     finish(Engine(four, initial), asks(ks=(0, 50)), 1)  # on a CPU with AVX512-BF16 this once repacked the weights
     rows = [example(full, 1, (50, QUESTION, "nine"), (5, QUESTION, "at nine"))]
     tokens = initial.embeddings.clone().requires_grad_()
-    found = gradient(losses(four, tokens, rows), tokens)
-    wanted = gradient(losses(rounded_to_4bit(full), tokens, rows), tokens)
+    found = gradient(losses(Reader(four), tokens, rows), tokens)
+    wanted = gradient(losses(Reader(rounded_to_4bit(full)), tokens, rows), tokens)
     assert cosine(found, wanted) >= 0.95
     assert 0.9 < float(found.norm() / wanted.norm()) < 1.1
 
@@ -153,8 +154,8 @@ def test_weights_rounded_to_4_bits_learn_as_the_4_bit_model_does(tiny_llama_fold
     assert fingerprint(full) == before
     tokens = new_engine(full).tokens.embeddings.clone().requires_grad_()
     rows = examples(full)
-    exact = gradient(losses(full, tokens, rows), tokens)
-    found, wanted = (gradient(losses(backbone, tokens, rows), tokens) for backbone in (rounded, four))
+    exact = gradient(losses(Reader(full), tokens, rows), tokens)
+    found, wanted = (gradient(losses(Reader(backbone), tokens, rows), tokens) for backbone in (rounded, four))
     assert cosine(found, wanted) > 0.9999
     assert cosine(exact, wanted) < 0.999
     assert "rounded to 4 bits" in rounded.precision

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from transformers import DynamicCache
 
 from spring.__main__ import main
 from spring.backbone import Backbone
 from spring.dataset import Question
 from spring.errors import PromptError
 from spring.examples import Draw, Examples
-from spring.loss import dev_scores
+from spring.loss import dev_scores, losses
 from spring.quantization import rounded_to_4bit
+from spring.reader import Reader
 from spring.retrieval import Bm25Retriever
 from spring.schedule import PAPER, TrainingSettings, default_settings
 from spring.training import Learned, learn
@@ -73,8 +76,8 @@ def test_it_learns_the_answers_and_nothing_else_moves(tiny_llama: Backbone, tmp_
     initial = tiny_llama.initial_virtual_tokens()
     settings = replace(SETTINGS, epochs=40, learning_rate=5e-2, evaluate_every=20)
     learned = learn([tiny_llama], drawn, initial, settings, tmp_path, dev)
-    first, _ = dev_scores(tiny_llama, initial.embeddings, dev)
-    last, _ = dev_scores(tiny_llama, learned.tokens, dev)
+    first, _ = dev_scores(Reader(tiny_llama), initial.embeddings, dev)
+    last, _ = dev_scores(Reader(tiny_llama), learned.tokens, dev)
     assert last < first / 2
     assert learned.dev_loss == pytest.approx(last)
     assert learned.tokens.shape == initial.embeddings.shape
@@ -119,15 +122,40 @@ def test_without_dev_the_running_average_is_kept(tiny_llama: Backbone, tmp_path:
 
 
 def test_several_backbones_take_turns(tiny_llama: Backbone, tmp_path: Path) -> None:
-    drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
     both = [tiny_llama, rounded_to_4bit(tiny_llama)]
-    mixed, full, rounded = (
-        learn(backbones, drawn, initial, SETTINGS, tmp_path / name).tokens
-        for name, backbones in (("both", both), ("full", both[:1]), ("4bit", both[1:]))
-    )
-    assert not torch.equal(mixed, full)
-    assert not torch.equal(mixed, rounded)
-    assert (mixed - full).norm() < (initial.embeddings - full).norm()
+    drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
+    assert {(drawn.question(i).id, drawn[i].turn % 2) for i in range(6)} == {
+        (id, turn) for id in "abc" for turn in (0, 1)
+    }
+    settings = replace(SETTINGS, epochs=1, batch_size=3, average=0.0)
+    learn(both, drawn, initial, settings, tmp_path)
+    wanted = [losses(Reader(both[drawn[i].turn % 2]), initial.embeddings, [drawn[i]]).item() for i in range(3)]
+    assert float(log(tmp_path)[0]["loss"]) == pytest.approx(sum(wanted) / 3, abs=1e-4)
+
+
+def test_passages_drawn_once_are_read_once_and_change_nothing_else(tiny: Backbone, tmp_path: Path) -> None:
+    class Counting(Reader):
+        read_now = 0
+
+        def _read(self, texts: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
+            Counting.read_now += len(texts)
+            return super()._read(texts)
+
+    drawn, initial = examples(tiny, draws=2), tiny.initial_virtual_tokens().embeddings
+    number = len(drawn.questions)
+    later = [drawn[i] for i in range(2 * number, 4 * number)]
+    both = {example.before for example in (drawn[i] for i in range(2 * number))}
+    assert {example.before for example in later} == both
+    plain, kept = Reader(tiny), Counting(tiny, tmp_path)
+    for _ in range(2):
+        assert torch.allclose(losses(kept, initial, later), losses(plain, initial, later), atol=1e-5)
+    assert Counting.read_now == len(both) == len(list(tmp_path.iterdir()))
+
+
+def test_what_was_read_is_deleted_when_the_run_is_over(tiny_llama: Backbone, tmp_path: Path) -> None:
+    initial = tiny_llama.initial_virtual_tokens()
+    learn([tiny_llama], examples(tiny_llama, draws=1), initial, SETTINGS, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "log.csv", "run.json"]
 
 
 # --- it resumes ---
