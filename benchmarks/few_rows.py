@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 SHAPES = {"attention": (576, 576, 30), "mlp": (1536, 576, 30), "lm_head": (49152, 576, 1)}  # out, in, layers
-ROWS = (1, 2, 4, 8, 16, 32, 64)
+ROWS = (1, 2, 4, 6, 8, 12, 16, 32, 64)
 
 
 def _seconds(function: Callable[[Tensor], Tensor], weights: list[Tensor], runs: int = 15) -> float:

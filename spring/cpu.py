@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-MOST_ROWS = 64
+# MKL's products for processors with AVX512 are slow for fewer rows than those without (`benchmarks.few_rows`).
+MOST_ROWS = 6 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64
 
 
 def speed_up_linear(model: nn.Module) -> None:
     """Let the fp32 linear layers of a model on the CPU compute few rows as (W x^T)^T.
 
-    For one row x W^T is a matrix-vector product at the speed of memory. For 2 to 64 rows it becomes a general
-    product that takes 1.5 to 3 times as long, though it reads the same weights; turned round it does not
-    (`python -m benchmarks.few_rows`). Weights and parameters stay what and where they are.
+    For one row x W^T is a matrix-vector product at the speed of memory. For 2 rows and more it becomes a general
+    product that takes 1.5 to 4 times as long, though it reads the same weights; turned round it does not, up to
+    MOST_ROWS rows (`python -m benchmarks.few_rows`). Weights and parameters stay what and where they are.
     """
     for module in model.modules():
         # Exactly nn.Linear: quantized layers derive from it and have products of their own.

@@ -25,7 +25,7 @@ from spring.answers import Answer, Progress, Request, check_settings
 from spring.backbone import Backbone, known_name, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
-from spring.prefix_cache import Prefix, PrefixCache, new_cache, select_rows, stack_prefixes
+from spring.prefix_cache import Prefix, PrefixCache, keep_rows, new_cache, stack_prefixes
 from spring.virtual_tokens import VirtualTokens
 
 P = ParamSpec("P")
@@ -76,8 +76,8 @@ class Engine:
             temperature: 0 is greedy; otherwise the logits are divided by it and sampled from.
             seed: of the sampling.
             ignore_eos: go on to `max_new_tokens` (for measuring).
-            drop_ended: make the batch smaller once half of its answers have ended. Faster for many rows; but below
-                fp32 the others' rounding then depends on when that is.
+            drop_ended: make the batch smaller when an answer ends. Faster for many rows; but below fp32 the
+                others' rounding then depends on when that is.
 
         Raises:
             PromptError: a k out of range, a setting out of range, or a prompt longer than the context.
@@ -170,7 +170,7 @@ class _Stream:
             if self.progress.done:
                 return
             going_on = [place for place, row in enumerate(self.rows) if not self.progress.answers[row].ended]
-            if self.drop_ended and len(going_on) <= len(self.rows) // 2:
+            if self.drop_ended and len(going_on) < len(self.rows):
                 next_ids, cache, mask = self.engine.on_worker(self._drop, going_on, next_ids, cache, mask)
             step = self.engine.on_worker(self._decode, next_ids, cache, mask)
 
@@ -235,9 +235,9 @@ class _Stream:
 
     def _drop(self, keep: list[int], ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
         """Go on with some rows of the batch alone."""
-        self.rows = [self.rows[place] for place in keep]
-        rows = torch.tensor(keep, device=mask.device)
-        return ids[rows], select_rows(cache, rows), mask[rows]
+        order = keep_rows(cache, keep)
+        self.rows = [self.rows[place] for place in order]
+        return ids[order], cache, mask[order]
 
     def _step(self, embeddings: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
         """Feed embeddings (rows, length, hidden) and choose the next ids (rows,)."""

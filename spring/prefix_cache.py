@@ -43,6 +43,13 @@ class BufferedLayer(DynamicLayer):
         self.keys, self.values = self._keys[:, :, :end], self._values[:, :, :end]
         return self.keys, self.values
 
+    def keep_rows(self, rows: int, moves: Sequence[tuple[int, int]]) -> None:
+        """Copy rows (to, from), and keep the first `rows`."""
+        for place, row in moves:
+            self.keys[place], self.values[place] = self.keys[row], self.values[row]
+        self._keys, self._values = self._keys[:rows], self._values[:rows]
+        self.keys, self.values = self.keys[:rows], self.values[:rows]
+
     @property
     def nbytes(self) -> int:
         """Bytes of both buffers."""
@@ -102,13 +109,21 @@ def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: in
     return cache
 
 
-def select_rows(cache: Cache, rows: Tensor) -> Cache:
-    """A cache of some rows of another, in buffers of the same capacity."""
-    layers = cast(list[BufferedLayer], cache.layers)
-    selected = new_cache(len(layers), layers[0].capacity)
-    for source, layer in zip(layers, cast(list[BufferedLayer], selected.layers), strict=True):
-        layer.update(source.keys[rows], source.values[rows])
-    return selected
+def keep_rows(cache: Cache, rows: Sequence[int]) -> list[int]:
+    """Make a cache smaller, in place: its last rows take the place of those that are not kept.
+
+    Returns:
+        Which of the old rows each of the new ones is.
+
+    """
+    order = list(range(len(rows)))
+    free = sorted(set(order) - set(rows))
+    moves = list(zip(free, sorted(set(rows) - set(order)), strict=True))
+    for place, row in moves:
+        order[place] = row
+    for layer in cast(list[BufferedLayer], cache.layers):
+        layer.keep_rows(len(rows), moves)
+    return order
 
 
 class PrefixCache:

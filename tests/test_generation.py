@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 from benchmarks.recipe import Recipe
 from spring.answers import Answer, Progress, Request
 from spring.backbone import Backbone, load_backbone
-from spring.cpu import speed_up_linear
+from spring.cpu import MOST_ROWS, speed_up_linear
 from spring.documents import Passage
 from spring.errors import PromptError, TokenFileError
 from spring.generation import PREFILL_CHUNK, Engine, load_engine
+from spring.prefix_cache import keep_rows, new_cache
 from spring.prompt import Prompt, build_prompt
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import (
@@ -544,7 +545,7 @@ def linear(request: pytest.FixtureRequest) -> nn.Linear:
     return layer
 
 
-@pytest.mark.parametrize("rows", [1, 2, 17, 64, 65])
+@pytest.mark.parametrize("rows", [1, 2, 5, MOST_ROWS, MOST_ROWS + 1])
 @pytest.mark.parametrize("lead", [(), (1,), (2,)], ids=["2-D", "3-D", "two rows of a batch"])
 def test_a_sped_up_layer_computes_the_same(linear: nn.Linear, rows: int, lead: tuple[int, ...]) -> None:
     input_ = torch.randn(*lead, rows, 48, generator=torch.Generator().manual_seed(6))
@@ -564,14 +565,14 @@ def no_mm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_mm")
-@pytest.mark.parametrize("rows", [2, 64])
+@pytest.mark.parametrize("rows", [2, MOST_ROWS])
 def test_few_rows_are_computed_the_other_way_round(linear: nn.Linear, rows: int) -> None:
     with torch.inference_mode(), pytest.raises(AssertionError, match="the other way round"):
         linear(torch.ones(rows, 48))
 
 
 @pytest.mark.usefixtures("no_mm")
-@pytest.mark.parametrize("rows", [1, 65])
+@pytest.mark.parametrize("rows", [1, MOST_ROWS + 1])
 def test_one_row_and_many_are_computed_the_plain_way(linear: nn.Linear, rows: int) -> None:
     with torch.inference_mode():
         assert linear(torch.ones(rows, 48)).shape == (rows, 40)
@@ -579,7 +580,7 @@ def test_one_row_and_many_are_computed_the_plain_way(linear: nn.Linear, rows: in
 
 @pytest.mark.usefixtures("no_mm")
 def test_with_gradients_the_plain_way_is_taken(linear: nn.Linear) -> None:
-    input_ = torch.ones(17, 48, requires_grad=True)
+    input_ = torch.ones(5, 48, requires_grad=True)
     linear(input_).sum().backward()
     torch.testing.assert_close(input_.grad[0], linear.weight.detach().sum(0))
 
@@ -631,3 +632,22 @@ def test_a_4_bit_model_streams_two_answers_and_stays_as_it_is(four_bit: Backbone
 
 def test_a_4_bit_model_without_virtual_tokens_is_the_plain_4_bit_model(four_bit: Backbone) -> None:
     assert forced_ids(new_engine(four_bit), asks(ks=(0,))) == [generated(four_bit, PROMPT)]
+
+
+# --- rows of a batch that are dropped ---
+
+
+@pytest.mark.parametrize("keep", [[0], [3], [0, 1, 2, 3], [1, 3], [0, 3], [2, 3], [1, 2, 3]])
+def test_rows_are_kept_in_place(keep: list[int]) -> None:
+    cache = new_cache(2, 6)
+    states = torch.arange(4.0)[:, None, None, None].expand(4, 3, 5, 2)
+    for layer in range(2):
+        cache.update(states, -states, layer)
+    order = keep_rows(cache, keep)
+    assert sorted(order) == keep
+    more = torch.tensor(order)[:, None, None, None].expand(len(keep), 3, 1, 2) + 10.0
+    for layer in range(2):
+        keys, values = cache.update(more, -more, layer)
+        assert torch.equal(keys[:, 0, 0, 0], torch.tensor(order, dtype=torch.float32))
+        assert torch.equal(keys[:, :, 5:], more)
+        assert torch.equal(values, -keys)
