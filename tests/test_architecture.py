@@ -14,7 +14,8 @@ TABLE = """
     text markup decoding splitting readers documents
     retrieval prompt answers
     virtual_tokens
-    embedded cpu backbone quantization
+    embedded known_backbones hub finding
+    memory cpu backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
     loss examples schedule run_folder training
@@ -23,10 +24,10 @@ TABLE = """
     inputs turns page
     sweep_tab evaluate_tab
     ui
-    commands ask_command evaluate_command train_command __main__
+    commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
+WITH_TORCH = {"virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
 WITH_TORCH |= {"loss", "training", "train_command"}
 WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
 
