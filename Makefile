@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate check install format clean
+.PHONY: demo test evaluate space check install format clean
 
 demo: install
 	$(BIN)/python app.py
@@ -22,6 +22,10 @@ evaluate: install
 	    echo "$$questions"; \
 	    $(BIN)/python -m spring evaluate $$questions --corpus $$(dirname $$questions)/documents --instruction || exit; \
 	done
+
+# The folder to push to a Space, in out/space; SPACE=owner/name puts its picture into the card.
+space: install .venv/.test
+	$(BIN)/python -m tools.space --start $(if $(SPACE),--space $(SPACE))
 
 install: .venv/.installed
 	$(BIN)/python -m spring prepare

@@ -4,13 +4,17 @@ import time
 
 started = time.perf_counter()
 
-import os  # noqa: E402 - the clock starts before the imports
+import contextlib  # noqa: E402 - the clock starts before the imports
+import os  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 from concurrent.futures import Future  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the page asks no other machine for anything
+
+with contextlib.suppress(ImportError):  # there on Spaces; before torch and Gradio, as on ZeroGPU it changes both
+    import spaces  # noqa: F401
 
 from spring.errors import SpringError  # noqa: E402
 from spring.samples import load_samples  # noqa: E402
@@ -21,35 +25,46 @@ if TYPE_CHECKING:
     from spring.generation import Engine
 
 
+def tell(line: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"{time.perf_counter() - started:.1f} s: {line}", flush=True)
+
+
 def main() -> None:
-    """Serve the page, then load the model, and say what the seconds went to."""
-    imported = time.perf_counter()
+    """Serve the page, then load the model; on ZeroGPU the other way round."""
+    tell("imported")
     settings = AppSettings.from_environment()
     engine: Future[Engine] = Future()
-    address = launch(engine, load_samples(), settings)
-    served = time.perf_counter()
-    print(
-        f"{address} answers after {served - started:.1f} s: imports {imported - started:.1f} s, "
-        f"page {served - imported:.1f} s. The model is loading ...",
-        flush=True,
-    )
-    try:
-        from spring.generation import load_engine  # after the page: torch and transformers take seconds
+    if settings.zero_gpu:
+        load(engine, settings)
+        serve(engine, settings)
+    else:
+        serve(engine, settings)
+        load(engine, settings)
+    threading.Event().wait()
 
-        imported = time.perf_counter()
-        engine.set_result(
-            load_engine(settings.backbone, settings.tokens, settings.precision, settings.cache_megabytes * 2**20)
-        )
+
+def serve(engine: "Future[Engine]", settings: AppSettings) -> None:
+    """Serve the page."""
+    address = launch(engine, load_samples(), settings)
+    tell(f"{address} answers")
+
+
+def load(engine: "Future[Engine]", settings: AppSettings) -> None:
+    """Load the model. Only now torch and transformers, which take seconds to import."""
+    tell("the model is loading ...")
+    try:
+        if settings.zero_gpu:
+            from spring.zero_gpu import load_for_zero_gpu as load_engine
+        else:
+            from spring.generation import load_engine
+
+        cache_bytes = settings.cache_megabytes * 2**20
+        engine.set_result(load_engine(settings.backbone, settings.tokens, settings.precision, cache_bytes))
     except SpringError as error:
         engine.set_exception(error)
         raise
-    loaded = time.perf_counter()
-    print(
-        f"The model answers after {loaded - started:.1f} s: imports {imported - served:.1f} s, "
-        f"model {loaded - imported:.1f} s.",
-        flush=True,
-    )
-    threading.Event().wait()
+    tell("the model answers")
 
 
 if __name__ == "__main__":

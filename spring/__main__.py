@@ -1,4 +1,4 @@
-"""The command line: `python -m spring ask`, `evaluate`, `train`, `prepare`."""
+"""The command line: `python -m spring ask`, `evaluate`, `train`, `backbones`, `prepare`."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from spring.ask_command import add_ask
+from spring.backbones_command import add_backbones
 from spring.commands import add_prepare, say
 from spring.errors import SpringError
 from spring.evaluate_command import add_evaluate
@@ -21,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m spring", description="Answers with and without learned virtual tokens.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_ask, add_evaluate, add_train, add_prepare):
+    for add in (add_ask, add_evaluate, add_train, add_backbones, add_prepare):
         add(commands)
     return parser
 

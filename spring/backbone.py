@@ -1,23 +1,26 @@
-"""The frozen language model, its tokenizer, and the table of known backbones."""
+"""The frozen language model and its tokenizer."""
 
+import copy
 import os
+import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError
+from tokenizers import AddedToken
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     DynamicCache,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -25,80 +28,50 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging as transformers_logging
 
 from spring.cpu import keep_quantized_weights, speed_up_linear
-from spring.embedded import DEFAULT_BACKBONE, embedded_model
+from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import BackboneError, PromptError
+from spring.finding import find_backbone
+from spring.known_backbones import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
+from spring.memory import embedding_width, model_without_weights, require_memory, size_of
 from spring.prompt import INSTRUCTION, Prompt
 from spring.virtual_tokens import VirtualTokens
 
-Precision = Literal["auto", "4bit", "bf16", "fp32"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownBackbone:
-    """One row of the table: where a backbone is found and which file of virtual tokens is its own."""
-
-    name: str
-    hub_id: str
-    token_file: str = ""  # in virtual_tokens.PUBLISHED_REPOSITORY; empty: none published
-    gated: bool = False
-
-
-KNOWN_BACKBONES: Mapping[str, KnownBackbone] = MappingProxyType(
-    {
-        known.name: known
-        for known in (
-            KnownBackbone(DEFAULT_BACKBONE, "HuggingFaceTB/SmolLM2-135M-Instruct"),
-            KnownBackbone(
-                "mistral-7b-instruct",
-                "mistralai/Mistral-7B-Instruct-v0.1",
-                "mistral.7b.instruct.added_token_embeddings.pt",
-            ),
-            KnownBackbone("mistral-7b", "mistralai/Mistral-7B-v0.1", "mistral.7b.base.added_token_embeddings.pt"),
-            KnownBackbone(
-                "llama-2-7b-chat",
-                "meta-llama/Llama-2-7b-chat-hf",
-                "llama2.7b.chat.added_token_embeddings.pt",
-                gated=True,
-            ),
-            KnownBackbone(
-                "llama-2-7b",
-                "meta-llama/Llama-2-7b-hf",
-                "llama2.7b.base.added_token_embeddings.pt",
-                gated=True,
-            ),
-            KnownBackbone(
-                "llama-2-13b-chat",
-                "meta-llama/Llama-2-13b-chat-hf",
-                "llama2.13b.chat.added_token_embeddings.pt",
-                gated=True,
-            ),
-            KnownBackbone(
-                "llama-2-13b",
-                "meta-llama/Llama-2-13b-hf",
-                "llama2.13b.base.added_token_embeddings.pt",
-                gated=True,
-            ),
-        )
-    }
-)
+Layout = Literal["training", "recipe"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A frozen causal language model and its fast tokenizer; nothing here ever changes either of them."""
+    """A frozen causal language model and its fast tokenizer; nothing here ever changes either of them.
+
+    The layout says which ids stand beside the virtual tokens. In training (`fine_tune_qa_dataset.py` and the collator
+    of https://github.com/DaoD/SPRING) the whole text is encoded at once and the tokens are put in before `Question:`:
+    that is "training", the default. Users of the published files write `[ref1][ref2]...` into the text, and then the
+    tokenizer encodes what is left and right of them apart: that is "recipe". Whether the two differ depends on the
+    tokenizer, as tests/test_layout.py shows with transformers 5.24 and tokenizers 0.23:
+
+    - a space mark put before the first piece alone, or before none (Metaspace with `prepend_scheme` "first" or
+      "never", as transformers builds Llama's from `"legacy": false`): no difference.
+    - a space mark put before every piece ("always", as from `"legacy": true`): the recipe reads `▁Question` where
+      training read `Question`.
+    - a normalizer that puts the mark (`Prepend`, in a tokenizer.json that is read as it is, as transformers does for
+      Mistral): the recipe's tokens are not found in the text at all, and the model reads the letters `[ref1]`. Here
+      "recipe" is what it gives once they are found (`normalized=False`): as "always".
+    - byte-level BPE (the default backbone): it may join the line ends before the seam, which training did not.
+
+    The Llama-2 files go with the first kind and the Mistral files with the third, as far as is known without the hub.
+    """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     precision: str
+    layout: str = "training"
 
     def __post_init__(self) -> None:
         if not self.tokenizer.is_fast:
             raise BackboneError(f"{self.name} has no fast tokenizer (tokenizer.json), which finding the seam needs.")
-        layers = DynamicCache(config=self.model.config.get_text_config()).layers
-        if not layers or any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
-            raise BackboneError(f"{self.name} is no plain attention model; its passages cannot be cached.")
+        _require_plain_attention(self.name, self.model.config)
         self.model.requires_grad_(False).eval()
 
     @cached_property
@@ -146,6 +119,8 @@ class Backbone:
         which put a space mark before every text. Special tokens written in a document stay text, because the
         tokenizer was loaded with `split_special_tokens=True`.
         """
+        if self.layout == "recipe":
+            return self._encode_apart(prompt)
         encoded = self.tokenizer(str(prompt), return_offsets_mapping=True, return_special_tokens_mask=True)
         ids, offsets, special = encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"]
         while special and special[-1]:  # an end-of-sequence mark would end the prompt before the answer
@@ -156,6 +131,23 @@ class Backbone:
         if not 0 < split < len(ids):
             raise PromptError("The question has no text that the model can read; please rephrase it.")
         return ids[:split], ids[split:]
+
+    @cached_property
+    def _parting(self) -> tuple[PreTrainedTokenizerBase, str]:
+        """A copy of the tokenizer that knows one more token, and that token: no document can guess it."""
+        tokenizer, token = copy.deepcopy(self.tokenizer), f"[seam {secrets.token_hex(8)}]"
+        tokenizer.add_tokens([AddedToken(token, normalized=False)])
+        return tokenizer, token
+
+    def _encode_apart(self, prompt: Prompt) -> tuple[list[int], list[int]]:
+        """The ids left and right of the seam where a token of the tokenizer's own stands there: the recipe's."""
+        tokenizer, token = self._parting
+        encoded = tokenizer(f"{prompt.before}{token}{prompt.after}", return_special_tokens_mask=True)
+        ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+        while special[-1]:
+            ids, special = ids[:-1], special[:-1]
+        split = ids.index(tokenizer.convert_tokens_to_ids(token))
+        return ids[:split], ids[split + 1 :]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens and outer white space."""
@@ -219,74 +211,78 @@ def load_backbone(
     name: str = DEFAULT_BACKBONE,
     precision: str = "auto",
     report: Callable[[str], None] = to_stderr,
+    tokens: VirtualTokens | None = None,
+    layout: str = "training",
 ) -> Backbone:
     """Load a backbone by its name in the table, by hub id, or from a local folder.
 
+    Whatever can be refused by its small files is refused before the weights are fetched.
+
     Args:
-        name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`.
-        precision: `4bit` (bitsandbytes NF4), `bf16`, `fp32`, or `auto`: 4-bit on a GPU, else fp32, which on a
-            CPU is both exact and the fastest.
+        name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
+            `@` and a revision of the hub's repository.
+        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, or `auto`:
+            4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
         report: takes a line on slow steps.
+        tokens: virtual tokens that it is loaded for.
+        layout: "training" or "recipe" (see `Backbone`).
 
     Raises:
-        BackboneError: unknown precision, or the model cannot be found or loaded.
+        BackboneError: unknown precision or layout, or the model cannot be found or loaded, or does not fit.
+        TokenFileError: the virtual tokens are another backbone's.
 
     """
-    if precision not in PRECISIONS:
-        raise BackboneError(f"There is no precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    for kind, given, known in (("precision", precision, PRECISIONS), ("layout", layout, LAYOUTS)):
+        if given not in known:
+            raise BackboneError(f"There is no {kind} {given!r}: choose one of {', '.join(known)}.")
     gpu = torch.cuda.is_available()
     if precision == "auto":
         precision = "4bit" if gpu else "fp32"
-    source, name = _source(name, report), known_name(name)
+    source = find_backbone(name, report)
     transformers_logging.disable_progress_bar()
+    options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, split_special_tokens=True)
-        model = AutoModelForCausalLM.from_pretrained(source, **_loading_options(precision, gpu))
+        config = AutoConfig.from_pretrained(source.place, **options)
+        empty = model_without_weights(config)
+        _require_plain_attention(source.name, config)
+        if tokens is not None:
+            tokens.require(source.name, embedding_width(empty))
+        require_memory(source.name, size_of(empty), precision, gpu)
+        tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
+        model = AutoModelForCausalLM.from_pretrained(source.place, **options, **_loading_options(precision, gpu))
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
-            f"The backbone {name} could not be loaded from {source} ({reason}). It must be one of "
+            f"The backbone {source.name} could not be loaded from {source.place} ({reason}). It must be one of "
             f"{', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
         ) from error
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(name, model, tokenizer, precision)
+    return Backbone(source.name, model, tokenizer, precision, layout)
 
 
-def known_name(name: str) -> str:
-    """The table's name of a backbone that is given by its name or hub id; a folder's name; else as given."""
-    for known in KNOWN_BACKBONES.values():
-        if name in (known.name, known.hub_id):
-            return known.name
-    path = Path(name).expanduser()
-    return path.resolve().name if path.is_dir() else name
-
-
-def _source(name: str, report: Callable[[str], None]) -> str:
-    """The folder or hub id to load from."""
-    known = KNOWN_BACKBONES.get(known_name(name))
-    if known is None:
-        path = Path(name).expanduser()
-        if name.startswith((".", "/", "~")) and not path.is_dir():
-            raise BackboneError(f"There is no model folder {name}.")
-        return str(path) if path.is_dir() else name
-    if known.name == DEFAULT_BACKBONE and (embedded := embedded_model(report)) is not None:
-        return str(embedded)
-    report(f"Loading {known.name} from the hub: {known.hub_id} ...")
-    return known.hub_id
+def _require_plain_attention(name: str, config: PreTrainedConfig) -> None:
+    layers = DynamicCache(config=config.get_text_config()).layers
+    if not layers or any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
+        raise BackboneError(f"{name} is no plain attention model; its passages cannot be cached.")
 
 
 def _loading_options(precision: str, gpu: bool) -> dict[str, Any]:
-    dtype = torch.float32 if precision == "fp32" or (precision == "4bit" and not gpu) else torch.bfloat16
+    dtype = torch.float32 if precision == "fp32" or (precision != "bf16" and not gpu) else torch.bfloat16
+    # PyTorch's attention takes its flash kernel by itself where no mask is needed: for reading the passages. Packages
+    # of flash attention know no mask that hides some virtual tokens from some rows of a batch.
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
     if gpu:
         # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are.
         local = os.environ.get("LOCAL_RANK")
         options["device_map"] = "auto" if local is None else {"": int(local)}
-    if precision == "4bit":
+    if precision in PACKED_BYTES:
         # The library's default compute type, fp32, is slow on a GPU; on a CPU it is the fast one.
         options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_use_double_quant=precision == "4bit-double",
         )
         options.setdefault("device_map", {"": "cpu"})
     return options

@@ -22,18 +22,30 @@ def say(line: str) -> None:
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which backbone, in which precision."""
-    parser.add_argument("--backbone", metavar="NAME", help="known name, hub id or model folder")
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="known name or hub id, each with @REVISION if wanted, or folder"
+    )
     parser.add_argument(
         "--precision",
         default="auto",
-        choices=("auto", "4bit", "bf16", "fp32"),
-        help="auto: 4-bit NF4 on a GPU, fp32 on a CPU",
+        choices=("auto", "4bit", "bf16", "fp32", "4bit-double"),
+        help="auto: 4-bit NF4 on a GPU, fp32 on a CPU; 4bit-double quantizes the scales too",
     )
 
 
 def add_tokens_option(parser: argparse.ArgumentParser) -> None:
-    """Which virtual tokens."""
-    parser.add_argument("--tokens", type=Path, metavar="FILE", help="virtual tokens, .safetensors or .pt")
+    """Which virtual tokens, and how they are put in."""
+    parser.add_argument(
+        "--tokens",
+        metavar="FILE",
+        help="virtual tokens, .safetensors or .pt; also OWNER/NAME/FILE[@REVISION] on the hub",
+    )
+    parser.add_argument(
+        "--layout",
+        default="training",
+        choices=("training", "recipe"),
+        help="which ids stand beside the tokens: as in training (default), or as where [ref1] is written in the text",
+    )
 
 
 def whole_number(option: str, text: str) -> int:
@@ -69,7 +81,8 @@ def load(options: argparse.Namespace) -> "Engine":
     from spring.embedded import DEFAULT_BACKBONE
     from spring.generation import load_engine
 
-    return load_engine(options.backbone or DEFAULT_BACKBONE, options.tokens, options.precision, report=say)
+    name = options.backbone or DEFAULT_BACKBONE
+    return load_engine(name, options.tokens, options.precision, report=say, layout=options.layout)
 
 
 def add_prepare(commands: Commands) -> None:

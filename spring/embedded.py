@@ -26,6 +26,11 @@ def cache_folder() -> Path:
     return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spring"
 
 
+def has_embedded_model() -> bool:
+    """Whether the wheel with the default backbone is installed."""
+    return _gguf_file() is not None
+
+
 def embedded_model(report: Callable[[str], None]) -> Path | None:
     """Return the folder of the converted model, converting it first if need be; None without the wheel.
 

@@ -22,9 +22,10 @@ from torch import Tensor
 from transformers import Cache
 
 from spring.answers import Answer, Progress, Request, check_settings
-from spring.backbone import Backbone, known_name, load_backbone, to_stderr
+from spring.backbone import Backbone, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
+from spring.finding import find_tokens
 from spring.prefix_cache import Prefix, PrefixCache, keep_rows, new_cache, stack_prefixes
 from spring.virtual_tokens import VirtualTokens
 
@@ -35,7 +36,6 @@ T = TypeVar("T")
 PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
 GREEDY_BELOW = 1e-4  # a lower temperature would be 0 in the logits' precision
 DEFAULT_CACHE_BYTES = 512 * 2**20
-SHIPPED_TOKENS = Path(__file__).parent / "tokens"
 
 
 class Engine:
@@ -101,20 +101,19 @@ def load_engine(
     precision: str = "auto",
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     report: Callable[[str], None] = to_stderr,
+    layout: str = "training",
+    engine: type[Engine] = Engine,
 ) -> Engine:
-    """Load a backbone and its virtual tokens: from `tokens`, else those shipped for it, else the initial values.
+    """Load a backbone and its virtual tokens: `tokens`, those shipped or published for it, or the initial values.
 
     Raises:
         BackboneError: the backbone cannot be loaded.
         TokenFileError: the token file cannot be used, or is another backbone's.
 
     """
-    loaded_tokens = VirtualTokens.load(tokens, known_name(backbone)) if tokens else None
-    loaded = load_backbone(backbone, precision, report)
-    shipped = SHIPPED_TOKENS / f"{loaded.name}.safetensors"
-    if loaded_tokens is None and shipped.is_file():
-        loaded_tokens = VirtualTokens.load(shipped)
-    return Engine(loaded, loaded_tokens or loaded.initial_virtual_tokens(), cache_bytes)
+    found = find_tokens(tokens, backbone, report)
+    loaded = load_backbone(backbone, precision, report, found, layout)
+    return engine(loaded, found or loaded.initial_virtual_tokens(), cache_bytes)
 
 
 class _Stream:
@@ -135,7 +134,7 @@ class _Stream:
         self.started = time.perf_counter()
         self.engine, self.backbone = engine, engine.backbone
         self.max_new_tokens, self.temperature, self.ignore_eos = max_new_tokens, temperature, ignore_eos
-        self.random = torch.Generator(self.backbone.model.device).manual_seed(seed)
+        self.seed = seed
         self.most_virtual = max(self.virtual)
         encoded = [self.backbone.encode(request.prompt) for request in requests]
         self.before = [tuple(before) for before, _ in encoded]
@@ -216,6 +215,7 @@ class _Stream:
     def _ask(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
         """Copy the prefixes into the rows' cache and let the model read the questions."""
         device = self.backbone.model.device
+        self.random = torch.Generator(device).manual_seed(self.seed)
         rows, passages, questions = len(self.after), max(map(len, self.before)), max(map(len, self.after))
         question_start = passages + self.most_virtual
         length = question_start + questions

@@ -25,6 +25,7 @@ def run_name(engine: Engine, passages: Iterable[Passage], settings: Settings) ->
     """A digest of all that an answer depends on besides the question and k: rows of different runs do not mix."""
     digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
     parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.max_new_tokens]
+    parts += [engine.backbone.layout] if engine.backbone.layout != "training" else []
     digest.update(json.dumps([*parts, settings.temperature, settings.seed]).encode())
     for passage in passages:
         digest.update(passage.text.encode() + b"\0")

@@ -12,13 +12,14 @@ from spring.errors import SpringError
 class AppSettings:
     """One field for each variable; README has the same table."""
 
-    backbone: str  # SPRING_BACKBONE
-    tokens: str | None  # SPRING_TOKENS: a token file
-    precision: str  # SPRING_PRECISION
+    backbone: str  # SPRING_BACKBONE: name of the table, hub id, either with @REVISION, or a folder
+    tokens: str | None  # SPRING_TOKENS: a token file here, or OWNER/NAME/FILE[@REVISION] on the hub
+    precision: str  # SPRING_PRECISION: auto, 4bit, 4bit-double, bf16 or fp32
     cache_megabytes: int  # SPRING_CACHE_MB: memory for passages that were read
     upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
     evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
     evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
+    zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":
@@ -36,6 +37,7 @@ class AppSettings:
             upload_megabytes=_number(environment, "SPRING_UPLOAD_MB", 20),
             evaluation_questions=_number(environment, "SPRING_EVALUATION_QUESTIONS", 50),
             evaluation_seconds=_number(environment, "SPRING_EVALUATION_SECONDS", 300),
+            zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),  # as `spaces` reads it
         )
 
 

@@ -100,8 +100,12 @@ class VirtualTokens:
             raise TokenFileError(f"k = {k} is out of range: there are {len(self)} virtual tokens, so 1 to {len(self)}.")
         return self.embeddings[:k]
 
-    def require(self, backbone: str, hidden: int) -> None:
+    def require(self, backbone: str, hidden: int | None = None) -> None:
         """Refuse tokens that were made for another backbone (hidden size alone does not tell them apart).
+
+        Args:
+            backbone: its name.
+            hidden: its hidden size; None: not known yet.
 
         Raises:
             TokenFileError: name or hidden size differ.
@@ -112,7 +116,7 @@ class VirtualTokens:
                 f"These virtual tokens were made for the backbone {self.backbone}, not for {backbone}: "
                 f"choose --backbone {self.backbone} or another token file."
             )
-        if self.hidden != hidden:
+        if hidden is not None and self.hidden != hidden:
             raise TokenFileError(
                 f"These virtual tokens are {self.hidden} wide, but {backbone} has a hidden size of {hidden}."
             )

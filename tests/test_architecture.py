@@ -14,7 +14,8 @@ TABLE = """
     text markup decoding splitting readers documents
     retrieval prompt answers
     virtual_tokens
-    embedded cpu backbone quantization
+    embedded known_backbones hub finding
+    memory cpu backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
     reader loss examples schedule run_folder training
@@ -22,13 +23,13 @@ TABLE = """
     render render_evaluation settings
     inputs turns page
     sweep_tab evaluate_tab
-    ui
-    commands ask_command evaluate_command train_command __main__
+    ui zero_gpu
+    commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
-WITH_TORCH |= {"reader", "loss", "training", "train_command"}
-WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
+WITH_TORCH = {"virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
+WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
+WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
 SOURCES = MODULES | {"app": ROOT / "app.py"}

@@ -11,11 +11,12 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from spring.backbone import KNOWN_BACKBONES, Backbone, _loading_options, known_name, load_backbone
+from spring.backbone import Backbone, _loading_options, load_backbone
 from spring.documents import Passage
 from spring.embedded import cache_folder, embedded_model
 from spring.errors import BackboneError
 from spring.generation import Engine
+from spring.known_backbones import KNOWN_BACKBONES, known_name
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import PUBLISHED_FILES
 from tests.conftest import FERRY, PASSAGES, QUESTION, one_line

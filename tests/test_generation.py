@@ -12,14 +12,17 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.recipe import Recipe
+from spring import render
 from spring.answers import Answer, Progress, Request
 from spring.backbone import Backbone, load_backbone
+from spring.comparison import Settings, as_dict, compare
 from spring.cpu import MOST_ROWS, speed_up_linear
 from spring.documents import Passage
 from spring.errors import PromptError, TokenFileError
 from spring.generation import PREFILL_CHUNK, Engine, load_engine
 from spring.prefix_cache import keep_rows, new_cache
 from spring.prompt import Prompt, build_prompt
+from spring.retrieval import Bm25Retriever
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import (
     FERRY,
@@ -606,9 +609,14 @@ def test_layers_of_another_kind_are_left_alone() -> None:
 # --- 4-bit ---
 
 
+@pytest.fixture(scope="module", params=["tiny_llama", "tiny_mistral"])
+def four_bit(request: pytest.FixtureRequest) -> Backbone:
+    return load_backbone(str(request.getfixturevalue(f"{request.param}_folder")), "4bit")
+
+
 @pytest.fixture(scope="module")
-def four_bit(tiny_llama_folder: Path) -> Backbone:
-    return load_backbone(str(tiny_llama_folder), "4bit")
+def default_four_bit() -> Engine:
+    return load_engine(precision="4bit")
 
 
 def test_the_precision_is_recorded(four_bit: Backbone) -> None:
@@ -651,3 +659,41 @@ def test_rows_are_kept_in_place(keep: list[int]) -> None:
         assert torch.equal(keys[:, 0, 0, 0], torch.tensor(order, dtype=torch.float32))
         assert torch.equal(keys[:, :, 5:], more)
         assert torch.equal(values, -keys)
+
+
+def test_the_whole_path_in_4_bit_gives_the_recipes_ids(four_bit: Backbone) -> None:
+    engine = new_engine(four_bit)
+    recipe = Recipe.extend(four_bit, engine.tokens)
+    expected = [recipe.generate(PROMPT, k, 12, forced=True) for k in KS]
+    assert forced_ids(engine, asks(), 12) == expected
+    assert forced_ids(engine, asks(ks=(50, 0)), 12) == [expected[3], expected[0]]  # over the cached passages
+    assert len(set(map(tuple, expected))) == len(KS)
+
+
+def test_4_bit_is_not_full_precision(four_bit: Backbone, request: pytest.FixtureRequest) -> None:
+    full = request.getfixturevalue(four_bit.name.replace("-", "_"))
+    assert forced_ids(new_engine(four_bit), asks(), 12) != forced_ids(new_engine(full), asks(), 12)
+
+
+def test_with_double_quantization_the_scales_are_numbers_of_8_bits(tiny_llama_folder: Path) -> None:
+    engine = new_engine(load_backbone(str(tiny_llama_folder), "4bit-double"))
+    scales = engine.backbone.model.state_dict()["model.layers.0.mlp.up_proj.weight.absmax"]
+    assert (engine.backbone.precision, scales.dtype) == ("4bit-double", torch.uint8)
+    assert forced_ids(engine, asks(ks=(0,))) == [generated(engine.backbone, PROMPT)]
+
+
+def test_the_default_backbone_in_4_bit_answers_as_the_recipe_does(default_four_bit: Engine) -> None:
+    recipe = Recipe.extend(default_four_bit.backbone, default_four_bit.tokens)
+    assert forced_ids(default_four_bit, asks(BRIEF, (0, 50)), 4) == [
+        recipe.generate(BRIEF, k, 4, True) for k in (0, 50)
+    ]
+
+
+def test_the_default_backbone_in_4_bit_compares_documents(default_four_bit: Engine) -> None:
+    before = fingerprint(default_four_bit.backbone)
+    *_, last = compare(default_four_bit, Bm25Retriever(PASSAGES), QUESTION, Settings((0, 50), max_new_tokens=6))
+    assert [answer.new_tokens > 0 for answer in last.answers] == [True, True]
+    assert "nine" in last.answers[1].text
+    assert as_dict(last, default_four_bit)["precision"] == "4bit"
+    assert "precision <b>4bit</b>" in render.facts(default_four_bit)
+    assert fingerprint(default_four_bit.backbone) == before

@@ -4,7 +4,8 @@ import pytest
 
 from spring.comparison import Settings
 from spring.evaluation import evaluate, summarize
-from spring.generation import SHIPPED_TOKENS, Engine
+from spring.finding import SHIPPED_TOKENS
+from spring.generation import Engine
 from spring.samples import load_samples
 from spring.virtual_tokens import VirtualTokens
 
