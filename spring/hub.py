@@ -3,7 +3,7 @@
 from logging import ERROR
 from pathlib import Path
 
-from httpx import HTTPError
+from httpx2 import HTTPError  # what huggingface_hub asks with
 from huggingface_hub import constants, get_token, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,

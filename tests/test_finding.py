@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import torch
 from huggingface_hub import errors
@@ -30,8 +30,8 @@ def quiet(_: str) -> None:
     """Take a line of the report."""
 
 
-def answer(status: int) -> httpx.Response:
-    return httpx.Response(status, request=httpx.Request("HEAD", "https://huggingface.co/x"))
+def answer(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=httpx2.Request("HEAD", "https://huggingface.co/x"))
 
 
 class Hub:
@@ -240,7 +240,7 @@ FAILURES = {
     "file": (lambda _: errors.RemoteEntryNotFoundError("404\nmore", response=answer(404)), "has no file"),
     "unreachable": (lambda _: errors.LocalEntryNotFoundError("no\nconnection"), "the hub cannot be reached"),
     "offline": (lambda _: errors.OfflineModeIsEnabled("offline"), "the hub cannot be reached"),
-    "timeout": (lambda _: httpx.ReadTimeout("timed out"), r"could not be read from the hub \(timed out\)"),
+    "timeout": (lambda _: httpx2.ReadTimeout("timed out"), r"could not be read from the hub \(timed out\)"),
     "disk": (lambda _: OSError("No space left on device"), r"\(No space left on device\)"),
     "server": (lambda _: errors.HfHubHTTPError("500 error\nmore", response=answer(500)), r"\(500 error\)"),
 }

@@ -5,6 +5,7 @@ so the tokenizer encodes both sides apart. See `Backbone` for what that comes to
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.recipe import Recipe
+from spring.__main__ import main
 from spring.answers import Request
 from spring.backbone import Backbone, load_backbone
+from spring.comparison import Settings
 from spring.documents import Passage
 from spring.errors import BackboneError
 from spring.generation import Engine
 from spring.prompt import build_prompt
-from tests.conftest import PASSAGES, PROMPT, QUESTION, fingerprint, forced_ids, new_engine, one_line
+from spring.report import run_name
+from tests.conftest import FERRY, PASSAGES, PROMPT, QUESTION, fingerprint, forced_ids, new_engine, one_line
 
 SCHEMES = ("always", "first", "never")
 K = (1, 10, 50)
@@ -207,6 +211,23 @@ def test_an_unknown_layout_is_refused(tiny_llama_folder: Path) -> None:
     with pytest.raises(BackboneError, match="no layout 'chat': choose one of training, recipe") as error:
         load_backbone(str(tiny_llama_folder), "fp32", layout="chat")
     one_line(error)
+
+
+def test_the_command_line_takes_the_layout(
+    tiny_mistral_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text(FERRY)
+    asked = ["ask", QUESTION, "--documents", str(tmp_path), "--backbone", str(tiny_mistral_folder), "--json"]
+    texts = []
+    for layout in ("training", "recipe"):
+        assert main([*asked, "--precision", "fp32", "--max-new-tokens", "4", "--layout", layout]) == 0
+        texts.append([answer["text"] for answer in json.loads(capsys.readouterr().out)["answers"]])
+    assert texts[0] == texts[1]  # this tokenizer puts its mark before the first piece alone
+
+
+def test_rows_of_another_layout_are_those_of_another_run(tiny_mistral: Backbone) -> None:
+    engines = [new_engine(replace(tiny_mistral, layout=layout)) for layout in ("training", "recipe")]
+    assert len({run_name(engine, PASSAGES, Settings()) for engine in engines}) == 2
 
 
 # --- which scheme transformers makes of a published tokenizer ---

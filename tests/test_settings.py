@@ -26,6 +26,12 @@ def test_every_variable_is_read() -> None:
     assert AppSettings.from_environment(environment) == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("1", True), ("", False), ("false", False)])
+def test_spaces_says_where_a_gpu_is_lent_by_the_call(text: str, expected: bool) -> None:
+    assert AppSettings.from_environment({"SPACES_ZERO_GPU": text}).zero_gpu is expected
+    assert AppSettings.from_environment({}).zero_gpu is False
+
+
 def test_an_empty_variable_is_as_one_that_is_not_set() -> None:
     names = ("SPRING_BACKBONE", "SPRING_TOKENS", "SPRING_PRECISION", *NUMBERS)
     assert AppSettings.from_environment(dict.fromkeys(names, "")) == AppSettings.from_environment({})

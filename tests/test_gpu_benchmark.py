@@ -1,0 +1,68 @@
+"""The benchmark for a graphics card, tried on the CPU at a small shape: the way it goes, not its figures."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.random_model import SHAPES, config_of, random_backbone
+from spring.backbone import load_backbone
+from spring.known_backbones import KNOWN_BACKBONES
+from spring.memory import model_without_weights, size_of
+
+OPTIONS = ["--shape", "small", "--device", "cpu", "--runs", "1", "--passage-tokens", "60", "--new-tokens", "4"]
+
+
+def test_the_shape_is_exactly_mistral_7b_s() -> None:
+    assert size_of(model_without_weights(config_of(SHAPES["mistral-7b"]))) == KNOWN_BACKBONES["mistral-7b"].size
+
+
+@pytest.mark.parametrize("precision", ["4bit", "4bit-double", "bf16", "fp32"])
+def test_a_random_model_is_held_as_one_that_is_loaded(tmp_path, precision: str) -> None:
+    made = random_backbone("small", precision, "cpu")
+    full = random_backbone("small", "fp32", "cpu")
+    full.model.save_pretrained(tmp_path / "model")
+    full.tokenizer.save_pretrained(tmp_path / "model")
+    loaded = load_backbone(str(tmp_path / "model"), precision)
+    kinds = [
+        {name: (tensor.dtype, tensor.numel()) for name, tensor in backbone.model.state_dict().items()}
+        for backbone in (made, loaded)
+    ]
+    assert kinds[0] == kinds[1]
+    assert made.precision == precision
+
+
+def test_it_measures_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu", "--json", *OPTIONS])
+    gpu.main()
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["device"].startswith("CPU")
+    for precision in ("4bit", "bf16"):
+        measured = figures[precision]
+        assert measured["two_over_one"] == pytest.approx(
+            measured["seconds"]["two"] / measured["seconds"]["one"], rel=0.01
+        )
+        assert min(measured[key] for key in ("read_tokens_per_second", "tokens_per_second", "bandwidth_share")) > 0
+        assert set(measured["reached"]) == set(gpu.AIMS)
+        assert all(speed > 0 for speed in measured["plain_generate_tokens_per_second"].values())
+
+
+def test_a_token_needs_every_weight_but_the_input_embeddings() -> None:
+    backbone = random_backbone("small", "bf16", "cpu")
+    counted = sum(parameter.numel() for parameter in backbone.model.parameters())
+    assert gpu.bytes_of_a_token(backbone) == 2 * (counted - 512 * 128)
+
+
+def test_a_way_that_does_not_work_is_told_and_the_others_go_on() -> None:
+    backbone = random_backbone("small", "fp32", "cpu")
+    prompt = gpu.passages_of(gpu.Engine(backbone, backbone.initial_virtual_tokens()), 20)
+    told = gpu.plain_tokens_per_second(backbone, prompt, 2, cache_implementation="no such cache")
+    assert str(told).startswith("ValueError: ")
+
+
+def test_without_a_card_it_says_how_to_try_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="There is no GPU here: try the program with --shape small --device cpu"):
+        gpu.main()
