@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import SpringError
+from spring.limits import LIMITS, MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,11 @@ class AppSettings:
     upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
     evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
     evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
+
+    @property
+    def limits(self) -> Limits:
+        """Those of a visitor's uploads, which are at most three of the largest files at once."""
+        return replace(LIMITS, bytes=3 * self.upload_megabytes * MIB)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":

@@ -1,0 +1,172 @@
+"""Files from strangers are read in a process of their own, which may be killed: this is the parent's side.
+
+A child is a fresh interpreter that runs `spring.sandbox_child`. It takes requests as lines of JSON and answers with
+frames of bytes; nothing that it sends can run code here, and no more of it is read than was agreed. Whatever goes
+wrong costs the request alone: the next one gets a new child.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any
+
+from spring.limits import LIMITS, Limits
+
+DAMAGED = "it could not be read and is probably damaged; save it again"
+TOO_SLOW = "reading it takes too long; save it again, or give a smaller part of it"
+TOO_BIG = "reading it takes too much memory; save it again, or give a smaller part of it"
+NO_TIME_LEFT = "there was no time left to read it; upload fewer files at once"
+BUSY = "the files of other visitors are being read; try again in a minute"
+STOPPED = "stopped before it was read"
+
+MEMORY_EXIT = 77  # the child's exit code after a MemoryError
+ANSWERED, REFUSED = 0, 1  # the first byte of a frame; then 8 bytes of length, then the answer or the refusal
+_HEADER = 9
+_LONGEST_REFUSAL = 4_000  # bytes
+_GLANCE = 0.05  # seconds between two looks at the visitor's Stop
+# Not the rest of the environment: on a Space it holds the owner's secrets.
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "HOME")
+
+_places = threading.BoundedSemaphore(LIMITS.children)
+
+
+class SandboxError(Exception):
+    """Why a request has no answer: what was wrong with the file and what to do, to be put after its name."""
+
+
+class Refusal(SandboxError):
+    """The child's own words on what is wrong with the file."""
+
+
+class Stopped(SandboxError):
+    """The visitor pressed Stop or left."""
+
+
+class Sandbox:
+    """Answers requests out of a child process, one at a time; a context, which leaves no process behind.
+
+    job: what the child does, a name of `spring.sandbox_child.JOBS`. stop: set when the visitor wants no more.
+    """
+
+    def __init__(self, job: str, limits: Limits = LIMITS, stop: threading.Event | None = None) -> None:
+        self._job, self._limits, self._stop = job, limits, stop or threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end = 0.0
+
+    def __enter__(self) -> "Sandbox":
+        """Wait for a place.
+
+        Raises:
+            SandboxError: there is none in time, or the visitor has left.
+
+        """
+        self._end = time.monotonic() + self._limits.upload_seconds
+        while not _places.acquire(timeout=_GLANCE):
+            self._check(self._end, BUSY)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+        _places.release()
+
+    def ask(self, request: Mapping[str, Any]) -> bytes:
+        """The child's answer.
+
+        Raises:
+            SandboxError: the child refuses, fails or overruns a limit.
+
+        """
+        if time.monotonic() > self._end:
+            raise SandboxError(NO_TIME_LEFT)
+        deadline = min(self._end, time.monotonic() + self._limits.file_seconds)
+        if self._process is None:
+            self._process = self._start()
+        try:
+            self._send(self._process, json.dumps(request).encode() + b"\n")
+            status, size = self._header(self._receive(self._process, _HEADER, deadline))
+            answer = self._receive(self._process, size, deadline)
+        except SandboxError:
+            self._kill()
+            raise
+        if status == REFUSED:
+            raise Refusal(answer.decode("utf-8", "replace"))
+        return answer
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment |= {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
+        environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "spring.sandbox_child", self._job, json.dumps(asdict(self._limits))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd="/",
+            env=environment,
+            start_new_session=True,  # a group of its own, so that its children are killed with it
+        )
+
+    def _send(self, process: "subprocess.Popen[bytes]", line: bytes) -> None:
+        assert process.stdin is not None
+        try:
+            process.stdin.write(line)  # a path, which is shorter than a pipe's buffer
+        except BrokenPipeError:
+            raise self._death() from None
+
+    def _header(self, header: bytes) -> tuple[int, int]:
+        status, size = header[0], int.from_bytes(header[1:], "little")
+        most = self._limits.answer_bytes if status == ANSWERED else _LONGEST_REFUSAL
+        if status not in (ANSWERED, REFUSED) or size > most:
+            raise SandboxError(DAMAGED)
+        return status, size
+
+    def _receive(self, process: "subprocess.Popen[bytes]", size: int, deadline: float) -> bytes:
+        assert process.stdout is not None
+        poll, received = select.poll(), bytearray()
+        poll.register(process.stdout, select.POLLIN)
+        while len(received) < size:
+            self._check(deadline, TOO_SLOW)
+            if poll.poll(_GLANCE * 1000):
+                piece = os.read(process.stdout.fileno(), min(size - len(received), 2**20))
+                if not piece:
+                    raise self._death()
+                received += piece
+        return bytes(received)
+
+    def _check(self, deadline: float, reason: str) -> None:
+        if self._stop.is_set():
+            raise Stopped(STOPPED)
+        if time.monotonic() > deadline:
+            raise SandboxError(reason)
+
+    def _death(self) -> SandboxError:
+        """Why the child ended by itself."""
+        match self._kill():
+            case code if code == -signal.SIGXCPU:
+                return SandboxError(TOO_SLOW)
+            case code if code in (MEMORY_EXIT, -signal.SIGKILL):  # the latter is the kernel's way
+                return SandboxError(TOO_BIG)
+        return SandboxError(DAMAGED)
+
+    def _kill(self) -> int:
+        """End the child and its children, reap it and close its pipes; its exit code. Killing a dead one is nothing."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
+        return code
