@@ -36,7 +36,10 @@ def document_job(request: Mapping[str, Any], limits: Limits) -> bytes:
     passages = split_passages(Document("file", tuple(pages)))
     characters, most = sum(len(passage.text) for passage in passages), request["characters"]
     if characters > most:
-        raise DocumentError(f"it has {characters:,} characters where {most:,} are left; give a smaller part of it")
+        raise DocumentError(
+            f"its text has {characters:,} characters, of which this upload may have {most:,} more; "
+            "give a smaller part of it"
+        )
     return _as_json(
         {
             "pages": len(pages),
@@ -135,22 +138,31 @@ def _checked(make: Callable[..., _T], *arguments: Any) -> _T:
     """What a child says is made into our types; what does not fit in is no answer."""
     try:
         return make(*arguments)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise SandboxError(DAMAGED) from error
+
+
+def _text(value: Any) -> str:
+    """A string that can be sent on: half of a surrogate pair cannot, and would end a visitor's event stream."""
+    return str(value).encode().decode()
 
 
 def _document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
     value = json.loads(answer)
-    pieces = [Passage(name, int(page), index, str(text)) for index, (page, text) in enumerate(value["passages"])]
-    return FileResult(name, int(value["pages"]), len(pieces), tuple(map(str, value["warnings"]))), pieces
+    pieces = [Passage(name, int(page), index, _text(text)) for index, (page, text) in enumerate(value["passages"])]
+    return FileResult(name, int(value["pages"]), len(pieces), tuple(map(_text, value["warnings"]))), pieces
 
 
 def _question_set(answer: bytes) -> QuestionSet:
     value = json.loads(answer)
-    return QuestionSet(tuple(map(_question, value["questions"])), tuple(map(str, value["skipped"])))
+    return QuestionSet(tuple(map(_question, value["questions"])), tuple(map(_text, value["skipped"])))
 
 
 def _question(row: Mapping[str, Any]) -> Question:
-    passages = tuple(Passage(**passage) for passage in row["passages"])
-    golden = tuple(map(str, row["golden_answers"]))
-    return Question(str(row["id"]), str(row["question"]), golden, passages, str(row["gold_passage"]))
+    passages = tuple(map(_passage, row["passages"]))
+    golden = tuple(map(_text, row["golden_answers"]))
+    return Question(_text(row["id"]), _text(row["question"]), golden, passages, _text(row["gold_passage"]))
+
+
+def _passage(row: Mapping[str, Any]) -> Passage:
+    return Passage(_text(row["document"]), int(row["page"]), int(row["index"]), _text(row["text"]))

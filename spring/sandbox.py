@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -27,10 +28,12 @@ NO_TIME_LEFT = "there was no time left to read it; upload fewer files at once"
 BUSY = "the files of other visitors are being read; try again in a minute"
 STOPPED = "stopped before it was read"
 
+CHILD = "spring.sandbox_child"
 MEMORY_EXIT = 77  # the child's exit code after a MemoryError
 ANSWERED, REFUSED = 0, 1  # the first byte of a frame; then 8 bytes of length, then the answer or the refusal
 _HEADER = 9
 _LONGEST_REFUSAL = 4_000  # bytes
+_TO_END = 1.0  # seconds that a child has to end after the last that it says
 _GLANCE = 0.05  # seconds between two looks at the visitor's Stop
 # Not the rest of the environment: on a Space it holds the owner's secrets.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "HOME")
@@ -107,7 +110,7 @@ class Sandbox:
         environment |= {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
         environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "spring.sandbox_child", self._job, json.dumps(asdict(self._limits))],
+            [sys.executable, "-P", "-m", CHILD, self._job, json.dumps(asdict(self._limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -151,21 +154,28 @@ class Sandbox:
             raise SandboxError(reason)
 
     def _death(self) -> SandboxError:
-        """Why the child ended by itself."""
-        match self._kill():
-            case code if code == -signal.SIGXCPU:
-                return SandboxError(TOO_SLOW)
-            case code if code in (MEMORY_EXIT, -signal.SIGKILL):  # the latter is the kernel's way
-                return SandboxError(TOO_BIG)
+        """Why there is nothing more to read: by how the child ended, if it did."""
+        code = self._kill(patience=_TO_END)
+        if code == -signal.SIGXCPU:
+            return SandboxError(TOO_SLOW)
+        if code in (MEMORY_EXIT, -signal.SIGKILL):  # the latter is the kernel's way
+            return SandboxError(TOO_BIG)
         return SandboxError(DAMAGED)
 
-    def _kill(self) -> int:
-        """End the child and its children, reap it and close its pipes; its exit code. Killing a dead one is nothing."""
+    def _kill(self, patience: float = 0) -> int | None:
+        """End the child and its children, reap it and close its pipes.
+
+        Returns the exit code with which it ended by itself, within so many seconds; None if it did not.
+        """
         process, self._process = self._process, None
         if process is None:
-            return 0
-        os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-        code = process.wait()
+            return None
+        code = None
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(patience) if patience else process.poll()
+        with suppress(ProcessLookupError, PermissionError):  # there is none left; so says Linux, and so macOS
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             pipe.close()
