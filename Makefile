@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate check install format clean
+.PHONY: demo test evaluate fuzz check install format clean
 
 demo: install
 	$(BIN)/python app.py
@@ -22,6 +22,10 @@ evaluate: install
 	    echo "$$questions"; \
 	    $(BIN)/python -m spring evaluate $$questions --corpus $$(dirname $$questions)/documents --instruction || exit; \
 	done
+
+# Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
+fuzz: install .venv/.test
+	PYTHONPATH=tests $(BIN)/python -m tests.fuzz $(FUZZ)
 
 install: .venv/.installed
 	$(BIN)/python -m spring prepare

@@ -94,7 +94,7 @@ def parse_documents(
                 name = free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)
                 try:
                     answer = sandbox.ask({"path": str(path.absolute()), "characters": left})
-                    result, pieces = _checked(_document, name, answer)
+                    result, pieces = checked(document, name, answer)
                 except Stopped:
                     raise
                 except SandboxError as error:
@@ -118,7 +118,7 @@ def parse_questions(path: Path, limits: Limits = LIMITS, stop: threading.Event |
     _check_bytes([path], limits)
     try:
         with Sandbox("questions", limits, stop) as sandbox:
-            return _checked(_question_set, sandbox.ask({"path": str(path.absolute())}))
+            return checked(_question_set, sandbox.ask({"path": str(path.absolute())}))
     except Refusal as refusal:
         raise DocumentError(str(refusal)) from refusal
     except SandboxError as error:
@@ -134,7 +134,7 @@ def _check_bytes(paths: Sequence[Path], limits: Limits) -> None:
         )
 
 
-def _checked(make: Callable[..., _T], *arguments: Any) -> _T:
+def checked(make: Callable[..., _T], *arguments: Any) -> _T:
     """What a child says is made into our types; what does not fit in is no answer."""
     try:
         return make(*arguments)
@@ -147,7 +147,8 @@ def _text(value: Any) -> str:
     return str(value).encode().decode()
 
 
-def _document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
+def document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
+    """What `document_job` answered."""
     value = json.loads(answer)
     pieces = [Passage(name, int(page), index, _text(text)) for index, (page, text) in enumerate(value["passages"])]
     return FileResult(name, int(value["pages"]), len(pieces), tuple(map(_text, value["warnings"]))), pieces
