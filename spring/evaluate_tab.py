@@ -99,7 +99,7 @@ class Evaluate:
             path = Path(file)
             if not path.is_file():  # uploads leave the disk after a while
                 raise DocumentError("The question file is no longer here: please upload it again.")
-            return parse_questions(path, self.page.limits, turn)
+            return parse_questions(path, self.page.limits, turn.is_set)
         library = self.page.library(name, own)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")

@@ -1,8 +1,7 @@
 """What visitors and programs send, checked again: a program skips the limits of the page's sliders and boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 from spring.documents import Collection
@@ -72,13 +71,16 @@ def comparison_settings(
 
 
 def read_uploads(
-    paths: Sequence[Path], names: Sequence[str] = (), limits: Limits = LIMITS, stop: Event | None = None
+    paths: Sequence[Path],
+    names: Sequence[str] = (),
+    limits: Limits = LIMITS,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Collection:
     """Read uploaded documents; `names` are those that the visitor has uploaded before.
 
     Raises:
         PromptError: there is none, or there are too many.
-        DocumentError: they are too large together, or the visitor set `stop`.
+        DocumentError: they are too large together, or `stop` says that the visitor wants no more.
 
     """
     if not paths:

@@ -12,8 +12,8 @@ class Limits:
     files: int = 50  # of one visitor
     bytes: int = 60 * MIB  # all files of one upload together
     cpu_seconds: int = 10  # processor time for one file
-    file_seconds: float = 30  # on the clock for one file, as the model may be using the processor
-    upload_seconds: float = 60  # on the clock for all files of one upload
+    file_seconds: float = 45  # on the clock for one file, as the model may be using the processor
+    upload_seconds: float = 120  # on the clock for all files of one upload
     memory: int = 1024 * MIB  # address space, beyond what the interpreter takes by itself
     pages: int = 20_000  # of one PDF, or rows of one JSON Lines file
     characters: int = 10_000_000  # in the passages of one upload

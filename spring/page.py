@@ -107,8 +107,9 @@ class Page:
     def _read(self, paths: Sequence[Path], before: Collection, request: gr.Request) -> Collection:
         """Read uploads until the visitor presses Stop, leaves, or uploads others."""
         visitor = request.session_hash or ""
-        stop = self.uploads.take(visitor, self.uploads.begin(visitor))
-        return read_uploads(paths, [result.name for result in before.results], self.limits, stop)
+        turn = self.uploads.take(visitor, self.uploads.begin(visitor))
+        names = [result.name for result in before.results]
+        return read_uploads(paths, names, self.limits, stop=lambda: turn is None or turn.is_set())
 
     def forget(self) -> tuple[Any, ...]:
         """Drop the visitor's documents."""

@@ -5,7 +5,6 @@ large as the user's machine lets them be, and who can start the command can do w
 """
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -70,7 +69,7 @@ def parse_documents(
     paths: Sequence[Path],
     names: Sequence[str] = (),
     limits: Limits = LIMITS,
-    stop: threading.Event | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Collection:
     """Read uploaded files into passages; a bad file's result says what was wrong with it, and the others are read.
 
@@ -78,7 +77,7 @@ def parse_documents(
         paths: the files. Their documents are not kept: `documents` of the result is empty.
         names: those that are taken by files which the visitor has uploaded before.
         limits: of one file and of all of them.
-        stop: set when the visitor presses Stop or leaves.
+        stop: whether the visitor has pressed Stop or left.
 
     Raises:
         DocumentError: the files are too large together, or the visitor wants no more.
@@ -108,7 +107,7 @@ def parse_documents(
     return Collection((), tuple(passages), tuple(results))
 
 
-def parse_questions(path: Path, limits: Limits = LIMITS, stop: threading.Event | None = None) -> QuestionSet:
+def parse_questions(path: Path, limits: Limits = LIMITS, stop: Callable[[], bool] = lambda: False) -> QuestionSet:
     """Read an uploaded question file.
 
     Raises:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
@@ -27,11 +27,13 @@ TOO_BIG = "reading it takes too much memory; save it again, or give a smaller pa
 NO_TIME_LEFT = "there was no time left to read it; upload fewer files at once"
 BUSY = "the files of other visitors are being read; try again in a minute"
 STOPPED = "stopped before it was read"
+NOT_STARTED = "the process that reads files does not start; please tell who runs this page, whose log says why"
 
 CHILD = "spring.sandbox_child"
 MEMORY_EXIT = 77  # the child's exit code after a MemoryError
 ANSWERED, REFUSED = 0, 1  # the first byte of a frame; then 8 bytes of length, then the answer or the refusal
 _HEADER = 9
+READY = bytes([ANSWERED]) + bytes(8)
 _LONGEST_REFUSAL = 4_000  # bytes
 _TO_END = 1.0  # seconds that a child has to end after the last that it says
 _GLANCE = 0.05  # seconds between two looks at the visitor's Stop
@@ -49,6 +51,10 @@ class Refusal(SandboxError):
     """The child's own words on what is wrong with the file."""
 
 
+class _Death(SandboxError):
+    """The child ended by itself."""
+
+
 class Stopped(SandboxError):
     """The visitor pressed Stop or left."""
 
@@ -56,11 +62,11 @@ class Stopped(SandboxError):
 class Sandbox:
     """Answers requests out of a child process, one at a time; a context, which leaves no process behind.
 
-    job: what the child does, a name of `spring.sandbox_child.JOBS`. stop: set when the visitor wants no more.
+    job: what the child does, a name of `spring.sandbox_child.JOBS`. stop: whether the visitor wants no more.
     """
 
-    def __init__(self, job: str, limits: Limits = LIMITS, stop: threading.Event | None = None) -> None:
-        self._job, self._limits, self._stop = job, limits, stop or threading.Event()
+    def __init__(self, job: str, limits: Limits = LIMITS, stop: Callable[[], bool] = lambda: False) -> None:
+        self._job, self._limits, self._stop = job, limits, stop
         self._process: subprocess.Popen[bytes] | None = None
         self._end = 0.0
 
@@ -92,9 +98,10 @@ class Sandbox:
         if time.monotonic() > self._end:
             raise SandboxError(NO_TIME_LEFT)
         deadline = min(self._end, time.monotonic() + self._limits.file_seconds)
-        if self._process is None:
-            self._process = self._start()
         try:
+            if self._process is None:
+                self._process = self._start()
+                self._await_start(self._process, deadline)
             self._send(self._process, json.dumps(request).encode() + b"\n")
             status, size = self._header(self._receive(self._process, _HEADER, deadline))
             answer = self._receive(self._process, size, deadline)
@@ -107,18 +114,24 @@ class Sandbox:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment |= {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
+        environment |= {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
         environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
             [sys.executable, "-P", "-m", CHILD, self._job, json.dumps(asdict(self._limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             bufsize=0,
             cwd="/",
             env=environment,
             start_new_session=True,  # a group of its own, so that its children are killed with it
         )
+
+    def _await_start(self, process: "subprocess.Popen[bytes]", deadline: float) -> None:
+        """An empty answer says that the child is ready; a child that ends before that is not the file's fault."""
+        try:
+            self._receive(process, len(READY), deadline)
+        except _Death as death:
+            raise SandboxError(NOT_STARTED) from death
 
     def _send(self, process: "subprocess.Popen[bytes]", line: bytes) -> None:
         assert process.stdin is not None
@@ -148,19 +161,19 @@ class Sandbox:
         return bytes(received)
 
     def _check(self, deadline: float, reason: str) -> None:
-        if self._stop.is_set():
+        if self._stop():
             raise Stopped(STOPPED)
         if time.monotonic() > deadline:
             raise SandboxError(reason)
 
-    def _death(self) -> SandboxError:
+    def _death(self) -> _Death:
         """Why there is nothing more to read: by how the child ended, if it did."""
         code = self._kill(patience=_TO_END)
         if code == -signal.SIGXCPU:
-            return SandboxError(TOO_SLOW)
+            return _Death(TOO_SLOW)
         if code in (MEMORY_EXIT, -signal.SIGKILL):  # the latter is the kernel's way
-            return SandboxError(TOO_BIG)
-        return SandboxError(DAMAGED)
+            return _Death(TOO_BIG)
+        return _Death(DAMAGED)
 
     def _kill(self, patience: float = 0) -> int | None:
         """End the child and its children, reap it and close its pipes.

@@ -6,7 +6,6 @@ Its own libraries are imported first, and no byte of a visitor's is read before 
 import json
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any, BinaryIO, TypeAlias
 
 from spring.errors import SpringError
 from spring.limits import Limits
-from spring.sandbox import ANSWERED, MEMORY_EXIT, REFUSED
+from spring.sandbox import ANSWERED, MEMORY_EXIT, READY, REFUSED
 
 Job: TypeAlias = Callable[[Mapping[str, Any], Limits], bytes]
-_POLITE = 5  # the model's answers go before
+_POLITE = 3  # the model's answers go before
 
 
 # Each imports the libraries that it needs, and no others.
@@ -79,10 +78,13 @@ def _answer(output: BinaryIO, status: int, content: bytes) -> None:
 def main(name: str, limits: Limits) -> None:
     """Answer each line of the standard input with a frame on the standard output."""
     output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     job = JOBS[name]()
     _restrict(limits)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)  # what a library prints is no answer,
+    os.dup2(nowhere, 2)  # and what it thinks of a visitor's file is nothing for the server's log
+    output.write(READY)
+    output.flush()
     for line in sys.stdin.buffer:
         _allow_seconds(limits.cpu_seconds)
         try:

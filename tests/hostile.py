@@ -117,7 +117,7 @@ def endless_pdf() -> bytes:
 def hostile_files() -> Mapping[str, Hostile]:
     """By what is wrong with them."""
     columns = 100_000
-    wide = f"{','.join(f'c{i}' for i in range(columns))}\n{','.join(f'v{i}' for i in range(columns))}".encode()
+    wide = (",".join("ab" * (columns // 2)) + "\n").encode() * 2
     surrogates = json.dumps({"contents": "A \ud83d lamp\nIt \udc00 burns."}).encode()
     files = {
         "docx: 80 KB for 3.6 GB": ("bomb.docx", docx_bomb(), BOMB),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from spring.sandbox import (
     BUSY,
     DAMAGED,
     NO_TIME_LEFT,
+    NOT_STARTED,
     STOPPED,
     TOO_BIG,
     TOO_SLOW,
@@ -62,7 +64,7 @@ def failure(job: str, limits=QUICK, **request: str) -> str:
         ("close", DAMAGED),
         ("frame", DAMAGED),
         ("answer_too_much", DAMAGED),
-        ("no such job", DAMAGED),
+        ("no such job", NOT_STARTED),
     ],
 )
 def test_a_child_that_does_not_answer_gets_a_sentence(job: str, reason: str) -> None:
@@ -80,7 +82,7 @@ def test_stop_ends_it_at_once() -> None:
     timer = threading.Timer(0.7, stop.set)
     timer.start()
     started = time.monotonic()
-    with Sandbox("linger", QUICK, stop) as box, pytest.raises(Stopped, match=STOPPED):
+    with Sandbox("linger", QUICK, stop.is_set) as box, pytest.raises(Stopped, match=STOPPED):
         box.ask({})
     assert time.monotonic() - started < 2
     timer.join()
@@ -105,6 +107,12 @@ def test_a_child_cannot_write_files(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_size == 0
 
 
+def test_a_child_finds_the_package_where_this_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", ["", *sys.path])  # as `python -c` has it
+    with Sandbox("answer_as_asked", QUICK) as box:
+        assert box.ask({"answer": "yes"}) == b"yes"
+
+
 def test_a_child_does_not_know_the_owners_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     with Sandbox("environment", QUICK) as box:
@@ -117,9 +125,7 @@ def test_who_finds_no_place_in_time_is_told_and_who_leaves_goes() -> None:
     with Sandbox("sleep"), Sandbox("sleep"):
         with pytest.raises(SandboxError, match=BUSY), Sandbox("sleep", replace(QUICK, upload_seconds=0.2)):
             raise AssertionError("a third child at once")
-        stop = threading.Event()
-        stop.set()
-        with pytest.raises(Stopped), Sandbox("sleep", QUICK, stop):
+        with pytest.raises(Stopped), Sandbox("sleep", QUICK, stop=lambda: True):
             raise AssertionError("a third child at once")
     with Sandbox("answer_as_asked", QUICK) as box:  # the places are free again
         assert box.ask({"answer": "yes"}) == b"yes"
