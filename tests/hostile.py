@@ -134,7 +134,7 @@ def hostile_files() -> Mapping[str, Hostile]:
         ),
         "html: nested deeply": ("deep.html", b"<div>" * 100_000 + b"deep lamp", "1 page, 1 passage"),
         "txt: UTF-16 without a mark": ("utf16.txt", "The lamp burns.".encode("utf-16-le"), NO_TEXT),
-        "txt: NULs": ("nul.txt", b"The lamp\0 burns.", NO_TEXT),
+        "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (
             "quote.csv",
