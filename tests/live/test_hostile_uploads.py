@@ -59,21 +59,29 @@ class Visitor:
         functions = self.client.get("config").raise_for_status().json()["dependencies"]
         self.functions = {function["api_name"]: function["id"] for function in functions}
 
+    def send(self, name: str, data: bytes) -> None:
+        """Send a file and ask for it to be read."""
+        (path,) = self.client.post(f"{API}/upload", files=[("files", (name, data))]).raise_for_status().json()
+        self.begin("upload", [{"path": path, "orig_name": Path(name).name, "meta": {"_type": "gradio.FileData"}}], None)
+
     def upload(self, name: str, data: bytes) -> str:
         """Send a file and have it read; the line that is shown for it, or the error in its place."""
-        (path,) = self.client.post(f"{API}/upload", files=[("files", (name, data))]).raise_for_status().json()
-        file = {"path": path, "orig_name": Path(name).name, "meta": {"_type": "gradio.FileData"}}
-        shown = [text for text in self.run("upload", [file], None) if isinstance(text, str)][-1]
+        self.send(name, data)
+        shown = [text for text in self.end() if isinstance(text, str)][-1]
         return html.unescape(re.sub(r"<[^>]*>", "", shown)).strip()
 
     def answers(self) -> list[str]:
-        result = self.run("compare", QUESTION, 50, 3, "Orlo station", None, False, 4, 0)[0]
+        self.begin("compare", QUESTION, 50, 3, "Orlo station", None, False, 4, 0)
+        (result,) = self.end()
         return [answer["text"] for answer in result["answers"]]
 
-    def run(self, name: str, *data: Any) -> list[Any]:
-        """What a handler gives out at its end."""
+    def begin(self, name: str, *data: Any) -> None:
+        """Call a handler."""
         body = {"fn_index": self.functions[name], "data": data, "session_hash": self.session}
         self.client.post(f"{API}/queue/join", json=body).raise_for_status()
+
+    def end(self) -> list[Any]:
+        """What the handler gives out at its end."""
         with self.client.stream("GET", f"{API}/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
@@ -188,8 +196,7 @@ def test_a_visitor_who_leaves_ends_the_reading(
 ) -> None:
     visitor = visit()
     with visitor.client.stream("GET", f"{API}/heartbeat/{visitor.session}"):
-        reading = threading.Thread(target=lambda: visitor.upload("slow.pdf", slow_pdf()))
-        reading.start()
+        visitor.send("slow.pdf", slow_pdf())
         assert wait(lambda: bool(server.readers()), 10)
     assert wait(lambda: not server.readers(), 2)
-    reading.join(10)
+    assert server.memory() < before["memory"] + 100 * MIB
