@@ -107,6 +107,12 @@ def test_a_pickle_that_says_other_things_is_refused(tmp_path: Path, old: bytes, 
         pt_job({"path": str(path)}, LIMITS)
 
 
+def test_a_pickle_that_asks_for_gigabytes_gets_none(tmp_path: Path) -> None:  # found by `make fuzz`
+    memo = b"\x80\x02Nr\xf0\xff\xff\x7f."  # "remember this as number 2,147,483,632"
+    path = repacked(saved(tmp_path / "t.pt", matrix()), lambda name, data: memo if name.endswith("data.pkl") else data)
+    assert refusal(path) == "t.pt: reading it takes too much memory; save it again, or give a smaller part of it."
+
+
 def test_no_name_in_a_pickle_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(plain_tensor._Unpickler, "_calls", {})

@@ -138,7 +138,7 @@ def visit(server: Server) -> Iterator[Callable[[], Visitor]]:
 
         def open_page() -> Visitor:
             visitor = Visitor(server.url)
-            stack.enter_context(visitor.client)
+            stack.callback(visitor.client.close)
             return visitor
 
         yield open_page
