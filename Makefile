@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate space check install format clean
+.PHONY: demo test evaluate space fuzz check install format clean
 
 demo: install
 	$(BIN)/python app.py
@@ -26,6 +26,10 @@ evaluate: install
 # The folder to push to a Space, in out/space; SPACE=owner/name puts its picture into the card.
 space: install .venv/.test
 	$(BIN)/python -m tools.space --start $(if $(SPACE),--space $(SPACE))
+
+# Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
+fuzz: install .venv/.test
+	PYTHONPATH=tests $(BIN)/python -m tests.fuzz $(FUZZ)
 
 install: .venv/.installed
 	$(BIN)/python -m spring prepare

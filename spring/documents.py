@@ -24,8 +24,10 @@ __all__ = [
     "FileResult",
     "Page",
     "Passage",
+    "free_name",
     "read_collection",
     "read_document",
+    "shown_name",
     "split_passages",
 ]
 
@@ -78,7 +80,10 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """All that was read from a user's files. results: one for each file, in the order of reading."""
+    """All that was read from a user's files. results: one for each file, in the order of reading.
+
+    documents: none of a visitor's upload, of which the passages alone are kept.
+    """
 
     documents: tuple[Document, ...]
     passages: tuple[Passage, ...]
@@ -112,7 +117,7 @@ def read_document(path: Path, name: str | None = None) -> Document:
 
     Raises DocumentError: one sentence with the name, what was wrong and what to do.
     """
-    name = one_line(clean_text(name or path.name)) or "file"
+    name = shown_name(name or path.name)
     try:
         pages, warnings = read_pages(path)
     except DocumentError as error:
@@ -132,7 +137,12 @@ def _find_files(paths: Iterable[Path]) -> dict[Path, str]:
     return files
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def shown_name(name: str) -> str:
+    """A file's name as one clean line."""
+    return one_line(clean_text(name)) or "file"
+
+
+def free_name(name: str, taken: set[str]) -> str:
     """`name`, or `name (2)` and so on, so that no two documents are called the same."""
     free = next(free for n in count(1) if (free := name if n == 1 else f"{name} ({n})") not in taken)
     taken.add(free)
@@ -149,7 +159,7 @@ def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
     results: list[FileResult] = []
     taken: set[str] = set()
     for path, found in _find_files(paths).items():
-        name = _free_name(one_line(clean_text(found)), taken)
+        name = free_name(shown_name(found), taken)
         try:
             document = read_document(path, name)
         except DocumentError as error:

@@ -12,11 +12,12 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from spring import render, render_evaluation
-from spring.dataset import QUESTION_TYPES, QuestionSet, read_questions
+from spring.dataset import QUESTION_TYPES, QuestionSet
 from spring.errors import DocumentError, PromptError, SpringError
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
 from spring.inputs import comparison_settings, whole_numbers
 from spring.page import EXPECTED_TOKENS, LOADING, PRIVATE, Page, buttons
+from spring.parsing import parse_questions
 from spring.samples import Library
 from spring.settings import AppSettings
 from spring.sweep_tab import every_k
@@ -76,16 +77,16 @@ class Evaluate:
             settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
             if not settings.virtual_tokens:
                 raise PromptError("Choose at least one k.")
-            run, retriever = self._prepare(file, whole_numbers(limit)[0], name, own)
+            run, retriever = self._prepare(file, whole_numbers(limit)[0], name, own, turn)
             yield from self._follow(run, retriever, settings, turn)
         except SpringError as error:
             yield render.status(str(error), kind="error"), *(gr.skip(),) * 3, *buttons(False)
 
     def _prepare(
-        self, file: str | None, limit: int, name: str, own: Library | None
+        self, file: str | None, limit: int, name: str, own: Library | None, turn: Event
     ) -> tuple[EvaluationRun, "Bm25Retriever | None"]:
         """What is asked, and where its passages are found; nowhere if the questions bring them."""
-        given = self._questions(file, name, own)
+        given = self._questions(file, name, own, turn)
         questions, notes = first_questions(given.questions, limit, self.limits.evaluation_questions)
         bare = any(not question.passages for question in questions)
         retriever = self.page.library(name, own).retriever if bare else None
@@ -93,12 +94,12 @@ class Evaluate:
             notes = (*notes, given.note)
         return EvaluationRun(questions, self.limits.evaluation_seconds, notes), retriever
 
-    def _questions(self, file: str | None, name: str, own: Library | None) -> QuestionSet:
+    def _questions(self, file: str | None, name: str, own: Library | None, turn: Event) -> QuestionSet:
         if file:
             path = Path(file)
             if not path.is_file():  # uploads leave the disk after a while
                 raise DocumentError("The question file is no longer here: please upload it again.")
-            return read_questions(path)
+            return parse_questions(path, self.page.limits, turn.is_set)
         library = self.page.library(name, own)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")

@@ -1,17 +1,18 @@
 """What visitors and programs send, checked again: a program skips the limits of the page's sliders and boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.documents import Collection, read_collection
+from spring.documents import Collection
 from spring.errors import PromptError
+from spring.limits import LIMITS, Limits
+from spring.parsing import parse_documents
 
 if TYPE_CHECKING:
     from spring.comparison import Settings
 
 MOST_TOKENS = 1024
-MOST_FILES = 50
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
 
@@ -69,15 +70,21 @@ def comparison_settings(
     return Settings(tuple(ks), int(passages), bool(told), new_tokens, heat)
 
 
-def read_uploads(paths: Sequence[Path], already: int = 0) -> Collection:
-    """Read uploaded documents; `already` counts those that the visitor has uploaded before.
+def read_uploads(
+    paths: Sequence[Path],
+    names: Sequence[str] = (),
+    limits: Limits = LIMITS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Collection:
+    """Read uploaded documents; `names` are those that the visitor has uploaded before.
 
     Raises:
         PromptError: there is none, or there are too many.
+        DocumentError: they are too large together, or `stop` says that the visitor wants no more.
 
     """
     if not paths:
         raise PromptError("Choose one or more files to upload.")
-    if len(paths) + already > MOST_FILES:
-        raise PromptError(f"{len(paths) + already} files are too many; {MOST_FILES} are the most.")
-    return read_collection(paths)
+    if len(paths) + len(names) > limits.files:
+        raise PromptError(f"{len(paths) + len(names)} files are too many; {limits.files} are the most.")
+    return parse_documents(paths, names, limits, stop)

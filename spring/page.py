@@ -14,6 +14,7 @@ from spring import render
 from spring.documents import Collection
 from spring.errors import PromptError, SpringError
 from spring.inputs import comparison_settings, question_text, read_uploads
+from spring.limits import LIMITS, Limits
 from spring.samples import Library
 from spring.turns import Turns
 
@@ -35,10 +36,12 @@ LOADING = "The model is still loading; the answers come right after."
 class Page:
     """The handlers. A visitor's own documents are in that visitor's `gr.State`, never here."""
 
-    def __init__(self, engine: "Future[Engine]", samples: Sequence[Library]) -> None:
+    def __init__(self, engine: "Future[Engine]", samples: Sequence[Library], limits: Limits = LIMITS) -> None:
         self._engine = engine
+        self.limits = limits
         self.samples = {library.name: library for library in samples}
         self.turns = Turns()
+        self.uploads = Turns()  # apart: an upload does not end a comparison
 
     @property
     def engine(self) -> "Engine":
@@ -76,12 +79,12 @@ class Page:
             )
         return library
 
-    def upload(self, files: list[str] | None, own: Library | None) -> tuple[Any, ...]:
+    def upload(self, files: list[str] | None, own: Library | None, request: gr.Request) -> tuple[Any, ...]:
         """Read the uploaded files and add them to the visitor's documents; each file gets its line."""
         paths = [Path(file) for file in files or ()]
         before = own.collection if own else Collection((), (), ())
         try:
-            added = read_uploads(paths, len(before.results))
+            added = self._read(paths, before, request)
         except SpringError as error:
             return None, own, gr.skip(), render.status(str(error), kind="error")
         passages = before.passages + added.passages
@@ -100,6 +103,13 @@ class Page:
             return None, own, gr.skip(), lines
         joined = Collection(before.documents + added.documents, passages, before.results + added.results)
         return None, Library.build(OWN, joined), OWN, lines
+
+    def _read(self, paths: Sequence[Path], before: Collection, request: gr.Request) -> Collection:
+        """Read uploads until the visitor presses Stop, leaves, or uploads others."""
+        visitor = request.session_hash or ""
+        turn = self.uploads.take(visitor, self.uploads.begin(visitor))
+        names = [result.name for result in before.results]
+        return read_uploads(paths, names, self.limits, stop=lambda: turn is None or turn.is_set())
 
     def forget(self) -> tuple[Any, ...]:
         """Drop the visitor's documents."""
@@ -217,7 +227,7 @@ class Page:
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
         """End the visitor's comparison, running or waiting; what is written stays."""
-        self.turns.end(request.session_hash or "")
+        self.leave(request)
         return render.status("Stopped."), *buttons(False)
 
     def fail(self) -> tuple[Any, ...]:
@@ -228,6 +238,7 @@ class Page:
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
         self.turns.end(request.session_hash or "")
+        self.uploads.end(request.session_hash or "")
 
     def api_compare(
         self,
@@ -259,7 +270,7 @@ class Page:
         """
         try:
             if documents:
-                own = Library.build(OWN, read_uploads([Path(file) for file in documents]))
+                own = Library.build(OWN, read_uploads([Path(file) for file in documents], limits=self.limits))
                 if not own.collection.passages:
                     raise PromptError("; ".join(result.line for result in own.collection.results))
             else:

@@ -2,8 +2,8 @@
 
 A PDF has its pages and a JSON Lines file its rows, any other file is one page. There is one reader for each of
 `FILE_TYPES`; those of text files get what `spring.decoding` made of the bytes. `read_pages` is the only way in,
-and whatever is wrong with a file, it raises DocumentError alone. Crafted files can make the parsers run long:
-read what strangers send in a process with limits.
+and whatever is wrong with a file, it raises DocumentError alone. Crafted files can make the parsers run long, so what
+strangers send is read in a process with limits: `spring.parsing`.
 """
 
 import csv
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +26,10 @@ from lxml.etree import LxmlError
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, PyPdfError
 
+from spring.archive import check_archive
 from spring.decoding import decode
 from spring.errors import DocumentError
+from spring.kinds import BINARY_TYPES, kind_of, looks_like_html
 from spring.markup import docx_text, html_text
 from spring.text import clean_text, join_hyphenated, one_line
 
@@ -72,10 +75,11 @@ def _numbers(noun: str, numbers: Sequence[int]) -> str:
 # --- one reader for each file type: its pages, and the warnings ---
 
 
-def _read_pdf(data: bytes) -> _Content:
+def _read_pdf(data: bytes, most_pages: int) -> _Content:
     reader = PdfReader(io.BytesIO(data), strict=False)
     if reader.is_encrypted and not reader.decrypt(""):
         raise DocumentError("it is encrypted; save it without a password")
+    _check_pages(len(reader.pages), most_pages)
     pages, damaged = [], []
     for number in range(1, len(reader.pages) + 1):
         try:
@@ -97,6 +101,7 @@ def _read_pdf(data: bytes) -> _Content:
 
 
 def _read_docx(data: bytes) -> _Content:
+    check_archive(data)
     title, text = docx_text(data)
     return [_clean_page(text, title)], []
 
@@ -188,7 +193,6 @@ def _json_page(row: str) -> Page | str:
     return 'no text in "contents" or "text"'
 
 
-_BINARY: dict[str, Callable[[bytes], _Content]] = {".pdf": _read_pdf, ".docx": _read_docx}
 _TEXT: dict[str, Callable[[str], _Content]] = {
     **dict.fromkeys((".html", ".htm"), _read_html),
     **dict.fromkeys((".md", ".markdown"), _read_markdown),
@@ -196,46 +200,41 @@ _TEXT: dict[str, Callable[[str], _Content]] = {
     **dict.fromkeys((".csv", ".tsv"), _read_csv),
     ".jsonl": _read_json_lines,
 }
-FILE_TYPES: tuple[str, ...] = (*_BINARY, *_TEXT)
+FILE_TYPES: tuple[str, ...] = (*BINARY_TYPES, *_TEXT)
 
 # What the parsers raise on damaged files: the libraries' own errors, then Python's that pass through them.
 _LIBRARY_ERRORS = (PyPdfError, DependencyError, OpcError, LxmlError, ParserRejectedMarkup)
 _FORMAT_ERRORS = (BadZipFile, zlib.error, struct.error, csv.Error, EOFError, OSError)
 _PYTHON_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-PARSER_ERRORS = (*_LIBRARY_ERRORS, *_FORMAT_ERRORS, *_PYTHON_ERRORS, MemoryError, RuntimeError)
+PARSER_ERRORS = (*_LIBRARY_ERRORS, *_FORMAT_ERRORS, *_PYTHON_ERRORS, RuntimeError)
 
 
-# --- from the name and the bytes of a file to its reader ---
+# --- from the bytes of a file to its reader ---
 
 
-def _check_kind(data: bytes, suffix: str) -> None:
-    """Refuse what its first bytes show to be something else: a PDF, a zip (docx) or OLE (doc) file."""
-    if not data:
-        raise DocumentError("it is empty; save it again")
-    if data.startswith(b"\xd0\xcf\x11\xe0"):
-        raise DocumentError("it is an old or an encrypted Office file; save it as .docx without a password")
-    kind = {b"%PDF": ".pdf", b"PK\3\4": ".docx"}.get(data[:4], "")
-    if suffix == ".pdf" and b"%PDF" in data[:1024]:
-        kind = ".pdf"
-    if kind != (suffix if suffix in _BINARY else ""):
-        raise DocumentError(f"it is not what its name says, a {suffix} file; save it again in that format")
-
-
-def read_pages(path: Path) -> tuple[list[Page], list[str]]:
+def read_pages(path: Path, most_pages: int | None = None) -> tuple[list[Page], list[str]]:
     """The pages of a file of one of FILE_TYPES, in order, at least one with a word; and the warnings.
 
     Raises DocumentError: what was wrong and what to do, to be put after the name of the file.
     """
     try:
-        pages, warnings = _read(path)
+        pages, warnings = _read(path, most_pages or sys.maxsize)
     except PARSER_ERRORS as error:
         raise DocumentError("it could not be read and is probably damaged; save it again") from error
+    except MemoryError as error:
+        raise DocumentError("reading it takes too much memory; save it again, or give a smaller part of it") from error
+    _check_pages(len(pages), most_pages or sys.maxsize)
     if not any(re.search(r"[^\W_]", page.text) for page in pages):
         raise DocumentError("it has no words; check that it is the right file")
     return pages, warnings
 
 
-def _read(path: Path) -> _Content:
+def _check_pages(pages: int, most: int) -> None:
+    if pages > most:
+        raise DocumentError(f"it has {pages:,} pages or rows; {most:,} are the most, split it")
+
+
+def _read(path: Path, most_pages: int) -> _Content:
     suffix = path.suffix.lower()
     if os.path.isdir(path):  # os.path's tests, because Path's raise on some names
         raise DocumentError("it is a folder without files to read; give a file")
@@ -244,9 +243,12 @@ def _read(path: Path) -> _Content:
     if suffix not in FILE_TYPES:
         raise DocumentError(f"skipped, its type is not read; save it as one of {' '.join(FILE_TYPES)}")
     data = path.read_bytes()
-    _check_kind(data, suffix)
-    if suffix in _BINARY:
-        return _BINARY[suffix](data)
+    kind = kind_of(data, suffix)
+    if kind == ".pdf":
+        return _read_pdf(data, most_pages)
+    if kind == ".docx":
+        return _read_docx(data)
     text, decoding_warnings = decode(data)
-    pages, warnings = _TEXT[suffix](text)
+    reader = _read_html if looks_like_html(text) else _TEXT[suffix]
+    pages, warnings = reader(text)
     return pages, warnings + decoding_warnings

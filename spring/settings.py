@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import SpringError
+from spring.limits import LIMITS, MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class AppSettings:
     evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
     evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
     zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
+
+    @property
+    def limits(self) -> Limits:
+        """Those of a visitor's uploads, which are at most three of the largest files at once."""
+        return replace(LIMITS, bytes=3 * self.upload_megabytes * MIB)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":

@@ -71,7 +71,7 @@ def theme() -> gr.themes.Base:
 
 def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: AppSettings) -> gr.Blocks:
     """Lay out the page over an engine and the sample collections."""
-    page = Page(engine, samples)
+    page = Page(engine, samples, settings.limits)
     first = samples[0].questions[0] if samples and samples[0].questions else None
     demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(600, 1800))
     with demo:
@@ -173,7 +173,13 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: A
         collection.change(
             page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
         )
-        upload.upload(page.upload, [upload, own], [upload, own, collection, files], **PRIVATE)
+        upload.upload(
+            page.upload,
+            [upload, own],
+            [upload, own, collection, files],
+            concurrency_limit=2 * page.limits.children,  # so that the page says who waits for a child too long
+            **PRIVATE,
+        )
         forget.click(page.forget, outputs=[own, collection, files], queue=False, **PRIVATE)
         demo.load(page.show_model, outputs=[facts, k], queue=False, show_progress="hidden", **PRIVATE)
         tabs.select(_selected, outputs=[tab], queue=False, show_progress="hidden", **PRIVATE)

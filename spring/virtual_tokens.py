@@ -4,24 +4,23 @@ Paper: "One Token Can Help!" (arXiv 2405.19670), section 3: the first k of n lea
 between the passages and the question; any 1 <= k <= n works.
 """
 
-import pickle
-import pickletools
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from spring.errors import TokenFileError
+from spring.token_files import read_pt, read_safetensors
 
 TENSOR_NAME = "virtual_tokens"
 MAX_TOKENS = 1024
 MAX_HIDDEN = 65_536
+MAX_NORM = 10_000.0  # of one token; those that ship reach 6, a row of 4,096 values of +-100 has 6,400
+LONGEST_NAME = 1_000  # characters
 
 PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"
 PUBLISHED_FILES: Mapping[str, str] = MappingProxyType(
@@ -35,18 +34,6 @@ PUBLISHED_FILES: Mapping[str, str] = MappingProxyType(
     }
 )
 """The authors' files (https://huggingface.co/yutaozhu94/SPRING) and the backbone of each."""
-
-# A pickle may name any callable; these are all that a plain dense tensor or Parameter needs.
-_PLAIN_TENSOR_GLOBALS = {
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-    "torch FloatStorage",
-    "torch HalfStorage",
-    "torch BFloat16Storage",
-    "torch DoubleStorage",
-    "collections OrderedDict",
-}
-_UNREADABLE = (zipfile.BadZipFile, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +64,16 @@ class VirtualTokens:
         matrix = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
         if not bool(torch.isfinite(matrix).all()):  # after the conversion: 1e300 is finite as a double alone
             raise TokenFileError("The virtual tokens hold values that are not finite (NaN or infinity).")
+        norm, place = matrix.norm(dim=1).max(dim=0)
+        if float(norm) > MAX_NORM:
+            raise TokenFileError(
+                f"Token {int(place) + 1} has a norm of {float(norm):,.0f}; {MAX_NORM:,.0f} is the most that is taken "
+                "for learned values."
+            )
         if not self.backbone:
             raise TokenFileError("Virtual tokens belong to one backbone; name it.")
+        if len(self.backbone) > LONGEST_NAME or not self.backbone.isprintable():
+            raise TokenFileError(f"A backbone's name is one line of at most {LONGEST_NAME:,} characters.")
         object.__setattr__(self, "embeddings", matrix)
 
     def __len__(self) -> int:
@@ -149,62 +144,17 @@ class VirtualTokens:
                 name = PUBLISHED_FILES.get(path.name, backbone)
                 if name is None:
                     raise TokenFileError(f"{path.name} does not say which backbone it is for: give --backbone NAME.")
-                return cls(_load_pt(path), name, learned=f"published file {path.name}")
+                return cls(read_pt(path), name, learned=f"published file {path.name}")
         raise TokenFileError(f"{path.name} is not a token file: give a .safetensors or .pt file.")
 
     @classmethod
     def _load_safetensors(cls, path: Path) -> "VirtualTokens":
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                metadata = dict(file.metadata() or {})
-                names = list(file.keys())
-                if len(names) != 1 or "backbone" not in metadata:
-                    raise TokenFileError(
-                        f"{path.name} must hold one tensor and the name of its backbone; it holds {len(names)} "
-                        f"and {'a' if 'backbone' in metadata else 'no'} name."
-                    )
-                tensor = file.get_tensor(names[0])
-        except (SafetensorError, OSError, ValueError) as error:
-            raise TokenFileError(f"{path.name} is not a readable safetensors file ({error}).") from error
+        tensor, metadata = read_safetensors(path)
         stated = (metadata.pop("n", None), metadata.pop("hidden", None))
         if stated != (None, None) and stated != tuple(map(str, tensor.shape)):
-            raise TokenFileError(f"{path.name} says it holds {stated}, but its tensor is {tuple(tensor.shape)}.")
+            said = " x ".join(repr(number)[:20] for number in stated)
+            raise TokenFileError(f"{path.name} says it holds {said}, but its tensor is {tuple(tensor.shape)}.")
         return cls(tensor, metadata.pop("backbone"), metadata.pop("learned", ""), metadata)
-
-
-def _load_pt(path: Path) -> Tensor:
-    """Load a `torch.save`d plain tensor without running or allocating what a crafted file asks for.
-
-    `weights_only=True` alone still builds sparse tensors that crash the process and views of 400 bytes
-    that claim gigabytes, so the pickle's names and the archive's sizes are checked first.
-    """
-    problem = TokenFileError(f"{path.name} is not a plain float tensor as torch.save writes it; use .safetensors.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            if not stored or sum(entry.file_size for entry in entries) > path.stat().st_size:
-                raise problem
-            pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > 100_000:
-                raise problem
-            if not set(_pickled_names(archive.read(pickles[0]))) <= _PLAIN_TENSOR_GLOBALS:
-                raise problem
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (*_UNREADABLE, ValueError, TypeError, LookupError) as error:
-        raise problem from error
-    if not isinstance(loaded, Tensor) or loaded.numel() * loaded.element_size() > path.stat().st_size:
-        raise problem
-    return loaded.detach()
-
-
-def _pickled_names(data: bytes) -> Iterator[str]:
-    """Yield every `module name` that the pickle would import; protocol 2, which torch.save writes."""
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name == "GLOBAL":
-            yield str(argument)
-        elif opcode.name in {"STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}:
-            yield opcode.name  # not on the list, whatever it names
 
 
 def describe(tokens: VirtualTokens) -> str:

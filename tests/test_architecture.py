@@ -10,14 +10,14 @@ from tests.conftest import ROOT
 
 # Each line may import from the lines above it, and a module from those before it on its own line.
 TABLE = """
-    errors
-    text markup decoding splitting readers documents
+    errors limits sandbox
+    text markup decoding splitting archive kinds readers documents
     retrieval prompt answers
-    virtual_tokens
+    plain_tensor token_files virtual_tokens
     embedded known_backbones hub finding
     memory cpu backbone quantization
     prefix_cache generation comparison
-    dataset metrics samples
+    dataset metrics samples parsing sandbox_child
     reader loss examples schedule run_folder training
     evaluation report evaluation_run
     render render_evaluation settings
@@ -27,8 +27,8 @@ TABLE = """
     commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
-WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
+WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization"}
+WITH_TORCH |= {"prefix_cache", "generation", "reader", "loss", "training", "train_command", "zero_gpu"}
 WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
@@ -101,7 +101,20 @@ def test_torch_is_imported_by_the_model_side_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["documents", "retrieval", "prompt", "dataset", "metrics", "samples", "settings", "ui", "app", "__main__"]
+    "name",
+    [
+        "documents",
+        "retrieval",
+        "prompt",
+        "dataset",
+        "metrics",
+        "samples",
+        "parsing",
+        "settings",
+        "ui",
+        "app",
+        "__main__",
+    ],
 )
 def test_what_needs_no_model_starts_without_torch(name: str) -> None:
     assert not {"torch", "transformers", "bitsandbytes"} & loaded_with(name)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from files import encrypted, error_of, only_page, pdf, write
+from files import encrypted, error_of, only_page, pdf, saved, word_file, write
 from pypdf import PageObject
 
 from spring.errors import DocumentError
@@ -197,9 +197,11 @@ def test_a_title_as_long_as_a_paragraph_is_text(tmp_path: Path) -> None:
         ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "does not look like text"),
         ("a.pdf", b"<html>lamp</html>", "it is not what its name says, a .pdf file"),
         ("a.docx", b"lamp", "it is not what its name says, a .docx file"),
-        ("a.txt", b"%PDF-1.7 lamp", "it is not what its name says, a .txt file"),
-        ("a.html", b"PK\3\4 lamp", "it is not what its name says, a .html file"),
-        ("a.docx", pdf(["lamp"]), "it is not what its name says, a .docx file"),
+        ("a.txt", b"%PDF-1.7 lamp", "it could not be read and is probably damaged"),
+        ("a.html", b"PK\3\4 lamp", "it could not be read and is probably damaged"),
+        ("a.txt", b"{\\rtf1\\ansi lamp}", "it is an RTF file; save it as .docx"),
+        ("a.pdf", b"MZ\x90\0\3\0", "it is a program, no document"),
+        ("a.txt", b"\x7fELF\2\1\1\0", "it is a program, no document"),
         ("a.jsonl", b"\n\n", "no row has text (there are none)"),
         ("a.xyz", b"lamp", "skipped, its type is not read; save it as one of .pdf .docx"),
         ("lamp", b"lamp", "skipped, its type is not read"),
@@ -207,6 +209,29 @@ def test_a_title_as_long_as_a_paragraph_is_text(tmp_path: Path) -> None:
 )
 def test_wrong_files(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     assert message in error_of(write(tmp_path / name, data))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.docx", "a.jsonl"])
+def test_a_pdf_is_a_pdf_under_any_name(tmp_path: Path, name: str) -> None:
+    assert only_page(write(tmp_path / name, pdf(["The lamp."]))).text == "The lamp."
+
+
+def test_a_word_file_and_a_web_page_are_read_under_other_names(tmp_path: Path) -> None:
+    assert only_page(write(tmp_path / "a.pdf", saved(word_file()))).title == "Winch House"
+    page = "<!-- saved --> <!DOCTYPE html><p>One <b>lamp</b>"
+    assert only_page(write(tmp_path / "a.txt", page)).text == "One lamp"
+
+
+def test_a_text_that_merely_begins_like_another_kind_is_a_text(tmp_path: Path) -> None:
+    assert only_page(write(tmp_path / "a.txt", "MZ is how programs begin.")).text == "MZ is how programs begin."
+    assert only_page(write(tmp_path / "b.txt", "About %PDF-1.7 files.")).text == "About %PDF-1.7 files."
+
+
+def test_a_pdf_of_too_many_pages_is_not_begun(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.pdf", pdf(["One."], ["Two."], ["Three."]))
+    with pytest.raises(DocumentError, match="it has 3 pages or rows; 2 are the most, split it"):
+        read_pages(path, most_pages=2)
+    assert len(read_pages(path, most_pages=3)[0]) == 3
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:

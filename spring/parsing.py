@@ -1,0 +1,168 @@
+"""A visitor's files, read in a child process: both its side of the work and ours.
+
+The command line reads the user's own files without all this, by `spring.documents.read_collection`: they may be as
+large as the user's machine lets them be, and who can start the command can do what a crafted file could.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spring.dataset import Question, QuestionSet, read_questions
+from spring.documents import Collection, Document, FileResult, Passage, free_name, shown_name, split_passages
+from spring.errors import DocumentError
+from spring.limits import LIMITS, MIB, Limits
+from spring.readers import read_pages
+from spring.sandbox import DAMAGED, Refusal, Sandbox, SandboxError, Stopped
+
+_LONGEST_NAME = 200  # characters; it is repeated in every passage
+_T = TypeVar("_T")
+
+
+# --- in the child ---
+
+
+def document_job(request: Mapping[str, Any], limits: Limits) -> bytes:
+    """The passages of the file `path` as JSON. characters: the most that they may have.
+
+    Raises:
+        DocumentError: what is wrong with the file.
+
+    """
+    pages, warnings = read_pages(Path(request["path"]), limits.pages)
+    passages = split_passages(Document("file", tuple(pages)))
+    characters, most = sum(len(passage.text) for passage in passages), request["characters"]
+    if characters > most:
+        raise DocumentError(
+            f"its text has {characters:,} characters, of which this upload may have {most:,} more; "
+            "give a smaller part of it"
+        )
+    return _as_json(
+        {
+            "pages": len(pages),
+            "warnings": warnings,
+            "passages": [(passage.page, passage.text) for passage in passages],
+        }
+    )
+
+
+def questions_job(request: Mapping[str, Any], limits: Limits) -> bytes:
+    """The questions of the file `path` as JSON.
+
+    Raises:
+        DocumentError: what is wrong with the file.
+
+    """
+    return _as_json(asdict(read_questions(Path(request["path"]))))
+
+
+def _as_json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+# --- in the server ---
+
+
+def parse_documents(
+    paths: Sequence[Path],
+    names: Sequence[str] = (),
+    limits: Limits = LIMITS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Collection:
+    """Read uploaded files into passages; a bad file's result says what was wrong with it, and the others are read.
+
+    Args:
+        paths: the files. Their documents are not kept: `documents` of the result is empty.
+        names: those that are taken by files which the visitor has uploaded before.
+        limits: of one file and of all of them.
+        stop: whether the visitor has pressed Stop or left.
+
+    Raises:
+        DocumentError: the files are too large together, or the visitor wants no more.
+
+    """
+    _check_bytes(paths, limits)
+    taken, left = set(names), limits.characters
+    results: list[FileResult] = []
+    passages: list[Passage] = []
+    try:
+        with Sandbox("document", limits, stop) as sandbox:
+            for path in paths:
+                name = free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)
+                try:
+                    answer = sandbox.ask({"path": str(path.absolute()), "characters": left})
+                    result, pieces = checked(document, name, answer)
+                except Stopped:
+                    raise
+                except SandboxError as error:
+                    results.append(FileResult(name, error=f"{name}: {error}"))
+                    continue
+                results.append(result)
+                passages += pieces
+                left -= sum(len(piece.text) for piece in pieces)
+    except SandboxError as error:
+        raise DocumentError(f"The files were not read: {error}.") from error
+    return Collection((), tuple(passages), tuple(results))
+
+
+def parse_questions(path: Path, limits: Limits = LIMITS, stop: Callable[[], bool] = lambda: False) -> QuestionSet:
+    """Read an uploaded question file.
+
+    Raises:
+        DocumentError: what is wrong with the file, or the visitor wants no more.
+
+    """
+    _check_bytes([path], limits)
+    try:
+        with Sandbox("questions", limits, stop) as sandbox:
+            return checked(_question_set, sandbox.ask({"path": str(path.absolute())}))
+    except Refusal as refusal:
+        raise DocumentError(str(refusal)) from refusal
+    except SandboxError as error:
+        raise DocumentError(f"{shown_name(path.name)}: {error}.") from error
+
+
+def _check_bytes(paths: Sequence[Path], limits: Limits) -> None:
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if size > limits.bytes:
+        raise DocumentError(
+            f"The files have {size / MIB:,.0f} MB together; {limits.bytes / MIB:,.0f} are the most, "
+            "upload fewer at once."
+        )
+
+
+def checked(make: Callable[..., _T], *arguments: Any) -> _T:
+    """What a child says is made into our types; what does not fit in is no answer."""
+    try:
+        return make(*arguments)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise SandboxError(DAMAGED) from error
+
+
+def _text(value: Any) -> str:
+    """A string that can be sent on: half of a surrogate pair cannot, and would end a visitor's event stream."""
+    return str(value).encode().decode()
+
+
+def document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
+    """What `document_job` answered."""
+    value = json.loads(answer)
+    pieces = [Passage(name, int(page), index, _text(text)) for index, (page, text) in enumerate(value["passages"])]
+    return FileResult(name, int(value["pages"]), len(pieces), tuple(map(_text, value["warnings"]))), pieces
+
+
+def _question_set(answer: bytes) -> QuestionSet:
+    value = json.loads(answer)
+    return QuestionSet(tuple(map(_question, value["questions"])), tuple(map(_text, value["skipped"])))
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    passages = tuple(map(_passage, row["passages"]))
+    golden = tuple(map(_text, row["golden_answers"]))
+    return Question(_text(row["id"]), _text(row["question"]), golden, passages, _text(row["gold_passage"]))
+
+
+def _passage(row: Mapping[str, Any]) -> Passage:
+    return Passage(_text(row["document"]), int(row["page"]), int(row["index"]), _text(row["text"]))
