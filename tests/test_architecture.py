@@ -15,7 +15,8 @@ TABLE = """
     retrieval prompt answers
     virtual_tokens
     embedded cpu backbone quantization
-    prefix_cache generation comparison
+    prefix_cache model_thread generation comparison
+    messages model_server model_process
     dataset metrics samples
     loss examples schedule run_folder training
     evaluation report evaluation_run
@@ -26,7 +27,16 @@ TABLE = """
     commands ask_command evaluate_command train_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
+WITH_TORCH = {
+    "virtual_tokens",
+    "embedded",
+    "cpu",
+    "backbone",
+    "quantization",
+    "prefix_cache",
+    "generation",
+    "model_thread",
+}
 WITH_TORCH |= {"loss", "training", "train_command"}
 WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
 
@@ -100,14 +110,27 @@ def test_torch_is_imported_by_the_model_side_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["documents", "retrieval", "prompt", "dataset", "metrics", "samples", "settings", "ui", "app", "__main__"]
+    "name",
+    [
+        "documents",
+        "retrieval",
+        "prompt",
+        "dataset",
+        "metrics",
+        "samples",
+        "settings",
+        "comparison",
+        "ui",
+        "app",
+        "__main__",
+    ],
 )
 def test_what_needs_no_model_starts_without_torch(name: str) -> None:
     assert not {"torch", "transformers", "bitsandbytes"} & loaded_with(name)
 
 
 def test_the_model_side_does_load_torch() -> None:  # so that the test above shows something
-    assert {"torch", "transformers"} <= loaded_with("comparison")
+    assert {"torch", "transformers"} <= loaded_with("generation")
 
 
 @EVERY
