@@ -170,6 +170,11 @@ def progress_line(comparison: "Comparison") -> str:
     return f"{source}." if progress.done else f"{source}; answering …"
 
 
+def queue_line(place: int) -> str:
+    """Where somebody is in the queue; 1 is the next."""
+    return "Waiting: you are next." if place == 1 else f"Waiting: number {place} in the queue."
+
+
 def status(text: str, notes: Iterable[str] = (), kind: str = "") -> str:
     """The status line; `kind` is "error" for what needs the visitor's attention."""
     role = "alert" if kind == "error" else "status"

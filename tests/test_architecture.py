@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 # Each line may import from the lines above it, and a module from those before it on its own line.
 TABLE = """
-    errors
+    errors memory
     text markup decoding splitting readers documents
     retrieval prompt answers
     virtual_tokens
@@ -21,8 +21,9 @@ TABLE = """
     loss examples schedule run_folder training
     evaluation report evaluation_run
     render render_evaluation settings
-    inputs turns page
-    sweep_tab evaluate_tab
+    inputs presence turns sessions uploads
+    shelf page
+    sweep_tab evaluate_tab api server
     ui
     commands ask_command evaluate_command train_command __main__
 """
@@ -38,7 +39,7 @@ WITH_TORCH = {
     "model_thread",
 }
 WITH_TORCH |= {"loss", "training", "train_command"}
-WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "app"}
+WITH_GRADIO = {"shelf", "api", "server", "page", "sweep_tab", "evaluate_tab", "ui", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
 SOURCES = MODULES | {"app": ROOT / "app.py"}
