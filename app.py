@@ -24,10 +24,10 @@ def main() -> None:
     imported = time.perf_counter()
     settings = AppSettings.from_environment()
     engine: Future[Answerer] = Future()
-    address = launch(engine, load_samples(), settings)
+    site = launch(engine, load_samples(), settings)
     served = time.perf_counter()
     print(
-        f"{address} answers after {served - started:.1f} s: imports {imported - started:.1f} s, "
+        f"{site.address} answers after {served - started:.1f} s: imports {imported - started:.1f} s, "
         f"page {served - imported:.1f} s. The model is loading ...",
         flush=True,
     )

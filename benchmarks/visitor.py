@@ -43,12 +43,12 @@ class Visitor:
             base_url=url, timeout=120, headers={"X-Forwarded-For": address}, limits=httpx.Limits(max_connections=None)
         )
         self._stack = AsyncExitStack()
-        self._functions: dict[str, int] = {}
+        self.functions: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.client)
         config = (await self.client.get("config")).raise_for_status().json()
-        self._functions = {function["api_name"]: function["id"] for function in config["dependencies"]}
+        self.functions = {function["api_name"]: function["id"] for function in config["dependencies"]}
         beat = self.client.stream("GET", f"{API}/heartbeat/{self.session}")
         await self._stack.enter_async_context(beat)
         return self
@@ -62,12 +62,12 @@ class Visitor:
 
     async def call(self, name: str, *data: Any) -> list[Any]:
         """A handler that answers at once."""
-        response = await self.post("run/predict", fn_index=self._functions[name], data=data)
+        response = await self.post("run/predict", fn_index=self.functions[name], data=data)
         return list(response.raise_for_status().json()["data"])
 
     async def join(self, name: str, *data: Any) -> httpx.Response:
         """Start a handler that streams; nothing is read yet."""
-        return await self.post("queue/join", fn_index=self._functions[name], data=data)
+        return await self.post("queue/join", fn_index=self.functions[name], data=data)
 
     async def read(self) -> AsyncIterator[list[Any]]:
         """The outputs of the one handler that was started, snapshot by snapshot.

@@ -17,7 +17,7 @@ from gradio.route_utils import upload_fn
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +28,7 @@ API = "/gradio_api"
 LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
+DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
 
 # Which requests the page and gradio_client make.
 OPEN = (
@@ -97,10 +98,13 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         nonce = secrets.token_urlsafe(16)
-        send = _Answer(send, nonce).send
+        send, body = _Answer(send, nonce).send, _Body(receive)
         try:
-            await self._let_in(scope, receive, send)
+            await self._let_in(scope, body.receive, send)
+        except ClientDisconnect:
+            return
         except Refusal as refusal:
+            await body.drain()
             answer = JSONResponse({"detail": refusal.message}, refusal.status, headers={"Connection": "close"})
             await answer(scope, receive, send)
 
@@ -133,6 +137,7 @@ class Gate:
         try:
             call = json.loads(body)
             found = list(_objects(call))
+            json.dumps(call, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             raise Refusal(400, "The request is not valid JSON.") from None
         if not isinstance(call, dict):
@@ -148,8 +153,8 @@ class Gate:
         """Gradio's upload, into a folder of its own and bounded as a whole."""
         if self._uploads.nbytes > self._limits.uploads:
             raise Refusal(503, "Too many files are being uploaded now: please try again in a minute.")
-        folder = self._uploads.new()
         request = Request(scope, _Bounded(receive, scope, self._limits.upload).receive)
+        folder = self._uploads.new()
         paths: list[str] = []
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
@@ -167,6 +172,29 @@ class Gate:
             if not paths:  # refused, or the connection was lost: nothing stays
                 self._uploads.discard([folder])
         await JSONResponse(list(map(str, paths)))(scope, receive, send)
+
+
+class _Body:
+    """A request's body, of which it is known whether it has come in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._complete = receive, False
+
+    async def receive(self) -> Message:
+        """The next piece."""
+        message = await self._receive()
+        self._complete = not message.get("more_body")
+        return message
+
+    async def drain(self) -> None:
+        """Take the rest of a body that was refused, within limits: who still sends does not hear the answer."""
+        taken = 0
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._complete and taken < DRAIN_BYTES:
+                    taken += len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return
 
 
 class _Bounded:

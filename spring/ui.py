@@ -2,8 +2,7 @@
 
 import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -222,8 +221,8 @@ def launch(
     settings: AppSettings,
     host: str | None = None,
     port: int | None = None,
-) -> str:
-    """Serve the page without blocking; returns its address.
+) -> "Site":
+    """Serve the page without blocking.
 
     Args:
         engine: what answers, once it is loaded.
@@ -266,18 +265,33 @@ def launch(
         css_paths=[CSS],
         js=KEYBOARD,
     )
-    threading.Thread(target=_tidy, args=[page.sessions.tidy, uploads.tidy], name="tidy", daemon=True).start()
-    return address
+    return Site(address, page, demo, uploads)
+
+
+class Site:
+    """A page that is being served; on leaving it as a context, no longer."""
+
+    def __init__(self, address: str, page: Page, demo: gr.Blocks, uploads: Uploads) -> None:
+        self.address, self.page = address, page
+        self._demo, self._uploads = demo, uploads
+        self._closed = threading.Event()
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._demo.close(verbose=False)
+        self._uploads.close()
+
+    def _tidy(self) -> None:
+        """Drop what has expired, time and again."""
+        while not self._closed.wait(TIDY_SECONDS):
+            self.page.sessions.tidy()
+            self._uploads.tidy()
 
 
 def _folder(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
-
-
-def _tidy(*tasks: Callable[[], None]) -> None:
-    """Drop what has expired, time and again."""
-    while True:
-        time.sleep(TIDY_SECONDS)
-        for task in tasks:
-            task()

@@ -34,11 +34,11 @@ class Server:
         """What lies on the disk of visitors' files."""
         return [path.name for path in self.files.glob("*/received/**/*")]
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 30.0) -> float:
+    def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> float:
         """Seconds until the condition held."""
         started = time.monotonic()
         while not condition():
-            assert time.monotonic() - started < seconds, self.log.read_text()[-3000:]
+            assert time.monotonic() - started < seconds, (self.uploaded, self.log.read_text()[-500:])
             time.sleep(0.05)
         return time.monotonic() - started
 

@@ -32,6 +32,19 @@ async def refused(server: Server, address: str, count: int = 1) -> None:
         )
 
 
+def test_an_answer_is_cut_after_the_seconds_that_it_may_take(server, document) -> None:
+    async def ask() -> tuple[float, str, list[str]]:
+        async with reader(server, document("turquoise"), "198.51.100.1") as visitor:
+            started = time.monotonic()
+            status, answers, _ = await visitor.answer(QUESTION, **LONG)
+            return time.monotonic() - started, status, answers
+
+    seconds, status, answers = asyncio.run(ask())
+    assert 3.9 < seconds < 6  # so that what the tests below wait for is not this
+    assert status == "An answer may take 4 seconds, and they are over; what is written is kept."
+    assert all(answers)
+
+
 def test_visitors_wait_in_their_order_and_see_their_place(server, document, with_neighbour) -> None:
     async def attack() -> None:
         file = document("turquoise")
@@ -52,9 +65,7 @@ def test_visitors_wait_in_their_order_and_see_their_place(server, document, with
             assert text_of(last[0]) == "Stopped."
             assert "cursor" not in last[1]
             assert [text_of(status) async for status, *_ in waiting][-1].endswith("read before.")
-            places = [text_of(status) async for status, *_ in behind]
-            assert "Waiting: you are next." in places or len(places) > 0
-            assert places[-1].endswith("read before.")
+            assert [text_of(status) async for status, *_ in behind][-1].endswith("read before.")
 
     with_neighbour(attack)
 
@@ -63,25 +74,25 @@ def test_visitors_wait_in_their_order_and_see_their_place(server, document, with
 def test_who_stops_or_leaves_frees_the_model_within_two_seconds(server, document, with_neighbour, way: str) -> None:
     async def attack() -> None:
         file = document("turquoise")
-        async with reader(server, file, "198.51.100.2") as second:
-            async with reader(server, file, "198.51.100.1") as first:
-                running = first.ask(QUESTION, **LONG)
-                await first_word(running)
-                waiting = second.ask(QUESTION, tokens=8)
-                await anext(waiting)
-                started = time.monotonic()
-                if way == "stop":
-                    await first.stop()
-                elif way == "close":
-                    await first._stack.aclose()
-                elif way == "lose the result stream":
-                    await running.aclose()
-                else:
-                    await first.call("begin_2")
-                await first_word(waiting)
-                assert time.monotonic() - started < 2
-                async for _ in waiting:
-                    pass
+        second_reader, first_reader = (reader(server, file, f"198.51.100.{number}") for number in (2, 1))
+        async with second_reader as second, first_reader as first:
+            running = first.ask(QUESTION, **LONG)
+            await first_word(running)
+            waiting = second.ask(QUESTION, tokens=8)
+            await anext(waiting)
+            started = time.monotonic()
+            if way == "stop":
+                await first.stop()
+            elif way == "close":
+                await first._stack.aclose()
+            elif way == "lose the result stream":
+                await running.aclose()
+            else:
+                await first.call("begin_2")
+            await first_word(waiting)
+            assert time.monotonic() - started < 2
+            async for _ in waiting:
+                pass
 
     with_neighbour(attack)
 
@@ -93,8 +104,8 @@ def test_who_never_reads_does_not_hold_the_model(server, document, with_neighbou
             settings = (QUESTION, "Orlo station", 50, 3, False, "", 256, 0)
             (await silent.join("ask", ticket, *settings)).raise_for_status()
             started = time.monotonic()
-            status, answers, _ = await other.answer(QUESTION, name="Orlo station")
-            assert time.monotonic() - started < 2
+            _, answers, _ = await other.answer(QUESTION, name="Orlo station")
+            assert time.monotonic() - started < 3.5  # alone it would hold the model for 4
             assert all(answers)
 
     with_neighbour(attack)
