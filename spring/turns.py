@@ -123,10 +123,10 @@ class Turns:
 
         """
         shown = None
-        while (place := self._place(turn, shown)) != 0:
-            if place != shown:
-                shown = place
+        while (place := self._place(turn, shown)) is not None:
+            if place not in (0, shown):
                 yield place
+            shown = place
 
     def finish(self, turn: Turn) -> None:
         """The turn is done, however it went."""
@@ -161,16 +161,20 @@ class Turns:
         self._waiting = [other for other in self._waiting if other is not turn]
         self._running = [other for other in self._running if other is not turn]
 
-    def _place(self, turn: Turn, shown: int | None) -> int:
-        """The turn's place, 0 if it need not wait; looks once, after a moment if a place was shown before."""
+    def _place(self, turn: Turn, shown: int | None) -> int | None:
+        """The turn's place, 0 if it waits for its own visitor to connect, None if it need not wait any more.
+
+        Looks once, after a moment if it has looked before.
+        """
         with self._changed:
             if shown is None:
                 self._enter(turn)
             else:
                 self._changed.wait(LOOK_AGAIN)
             if turn.over or self._may_run(turn):
-                return 0
-            return self._waiting.index(turn) + 1
+                return None
+            place = self._waiting.index(turn)
+            return 0 if not place and len(self._running) < self._at_once else place + 1
 
     def _enter(self, turn: Turn) -> None:
         self._tidy()

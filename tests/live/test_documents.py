@@ -19,12 +19,11 @@ def test_two_visitors_with_the_same_file_do_not_take_it_from_each_other(server, 
         async with Visitor(server.url, "198.51.100.1") as first, Visitor(server.url, "198.51.100.2") as second:
             [mine], [theirs] = await first.upload(file), await second.upload(file)
             assert mine["path"] != theirs["path"]
-            async for outputs in first.stream("upload", [mine]):
-                assert "turquoise.txt: 1 page" in text_of(str(outputs[2]))
-            async for outputs in second.stream("upload", [theirs]):
-                assert "turquoise.txt: 1 page" in text_of(str(outputs[2]))
-            async for outputs in second.stream("upload", [mine]):  # read already
-                assert text_of(outputs[2]) == "The files are no longer here: please upload them again."
+            for visitor, file_of in ((first, mine), (second, theirs)):
+                shots = [outputs async for outputs in visitor.stream("upload", [file_of])]
+                assert text_of(shots[0][2]) == "turquoise.txt: 1 page, 1 passage"
+            shots = [outputs async for outputs in second.stream("upload", [mine])]  # read already
+            assert text_of(shots[0][2]) == "The files are no longer here: please upload them again."
 
     with_neighbour(attack)
 
