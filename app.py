@@ -9,20 +9,19 @@ import os  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 from concurrent.futures import Future  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
+from typing import Any  # noqa: E402
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the page asks no other machine for anything
 
 with contextlib.suppress(ImportError):  # there on Spaces; before torch and Gradio, as on ZeroGPU it changes both
     import spaces  # noqa: F401
 
+from spring.answers import Answerer  # noqa: E402
 from spring.errors import SpringError  # noqa: E402
+from spring.model_process import ModelProcess  # noqa: E402
 from spring.samples import load_samples  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
 from spring.ui import launch  # noqa: E402
-
-if TYPE_CHECKING:
-    from spring.generation import Engine
 
 
 def tell(line: str) -> None:
@@ -34,7 +33,7 @@ def main() -> None:
     """Serve the page, then load the model; on ZeroGPU the other way round."""
     tell("imported")
     settings = AppSettings.from_environment()
-    engine: Future[Engine] = Future()
+    engine: Future[Answerer] = Future()
     if settings.zero_gpu:
         load(engine, settings)
         serve(engine, settings)
@@ -44,23 +43,28 @@ def main() -> None:
     threading.Event().wait()
 
 
-def serve(engine: "Future[Engine]", settings: AppSettings) -> None:
+def serve(engine: Future[Answerer], settings: AppSettings) -> None:
     """Serve the page."""
-    address = launch(engine, load_samples(), settings)
-    tell(f"{address} answers")
+    site = launch(engine, load_samples(), settings)
+    tell(f"{site.address} answers")
 
 
-def load(engine: "Future[Engine]", settings: AppSettings) -> None:
-    """Load the model. Only now torch and transformers, which take seconds to import."""
+def load(engine: Future[Answerer], settings: AppSettings) -> None:
+    """Load the model: in a process of its own, but on ZeroGPU in this one."""
     tell("the model is loading ...")
+    options: dict[str, Any] = {
+        "backbone": settings.backbone,
+        "tokens": settings.tokens,
+        "precision": settings.precision,
+        "cache_bytes": settings.cache_megabytes * 2**20,
+    }
     try:
         if settings.zero_gpu:
-            from spring.zero_gpu import load_for_zero_gpu as load_engine
-        else:
-            from spring.generation import load_engine
+            from spring.zero_gpu import load_for_zero_gpu  # torch takes seconds
 
-        cache_bytes = settings.cache_megabytes * 2**20
-        engine.set_result(load_engine(settings.backbone, settings.tokens, settings.precision, cache_bytes))
+            engine.set_result(load_for_zero_gpu(**options))
+        else:
+            engine.set_result(ModelProcess(**options))
     except SpringError as error:
         engine.set_exception(error)
         raise

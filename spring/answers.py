@@ -1,8 +1,8 @@
 """What is asked of the model and what comes of it: requests, answers, and snapshots while they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from spring.errors import PromptError
 from spring.prompt import Prompt
@@ -59,6 +59,70 @@ class Progress:
     def done(self) -> bool:
         """Whether every answer has ended."""
         return all(answer.ended for answer in self.answers)
+
+
+class BackboneFacts(Protocol):
+    """What there is to say of a backbone."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the table, its hub id or its path."""
+
+    @property
+    def precision(self) -> str:
+        """Of its weights."""
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that it takes, new ones included."""
+
+
+class TokenFacts(Protocol):
+    """What there is to say of virtual tokens."""
+
+    @property
+    def learned(self) -> str:
+        """How they were learned; empty: not at all."""
+
+    @property
+    def hidden(self) -> int:
+        """Width of each."""
+
+    def __len__(self) -> int: ...
+
+
+class Answerer(Protocol):
+    """What answers: `generation.Engine`, or one in a process of its own, `model_process.ModelProcess`."""
+
+    @property
+    def backbone(self) -> BackboneFacts:
+        """The frozen model."""
+
+    @property
+    def tokens(self) -> TokenFacts:
+        """What can be put in at the seam."""
+
+    @property
+    def device(self) -> str:
+        """Where the model is: "cpu", "cuda", ..."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can answer now; if not, `length` and `stream` wait."""
+
+    def length(self, request: Request) -> int:
+        """Input tokens of a request, virtual ones included."""
+
+    def stream(
+        self,
+        requests: Sequence[Request],
+        max_new_tokens: int = 50,
+        temperature: float = 0.0,
+        seed: int = 0,
+        ignore_eos: bool = False,
+        drop_ended: bool = False,
+    ) -> Iterator[Progress]:
+        """Generate all answers at once, a snapshot after every step; to drop the iterator is to stop."""
 
 
 def check_settings(virtual_tokens: Sequence[int], n: int, max_new_tokens: int, temperature: float, seed: int) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spring.answers import Answer, Progress, Request, check_settings
+from spring.answers import Answer, Answerer, Progress, Request, check_settings
 from spring.errors import PromptError
-from spring.generation import Engine
 from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever, Hit
 
@@ -68,7 +67,7 @@ class Comparison:
 
 
 def compare(
-    engine: Engine, retriever: Bm25Retriever, question: str, settings: Settings = Settings()
+    engine: Answerer, retriever: Bm25Retriever, question: str, settings: Settings = Settings()
 ) -> Iterator[Comparison]:
     """Answer one question for several k; the first snapshot has the passages, the following ones the answers.
 
@@ -84,7 +83,7 @@ def compare(
         yield replace(comparison, progress=progress)
 
 
-def lay_out(engine: Engine, question: str, hits: Sequence[Hit], settings: Settings) -> Comparison:
+def lay_out(engine: Answerer, question: str, hits: Sequence[Hit], settings: Settings) -> Comparison:
     """The prompt of a question and its passages, and the answers that are asked for, none of them begun.
 
     Raises:
@@ -107,7 +106,7 @@ def _text(question: str) -> str:
     return question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
 
 
-def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Settings) -> int:
+def _fitting(engine: Answerer, question: str, hits: Sequence[Hit], settings: Settings) -> int:
     """How many of the passages fit: whole ones are dropped, the lowest rank first."""
     most = max(settings.virtual_tokens, default=0)
     room = engine.backbone.context_length - settings.max_new_tokens
@@ -123,7 +122,7 @@ def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Setti
     )
 
 
-def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
+def as_dict(comparison: Comparison, engine: Answerer) -> dict[str, Any]:
     """A comparison as JSON takes it: the command line's `--json` and the page's `/compare`."""
     return {
         "question": comparison.question,

@@ -17,6 +17,7 @@ from typing import Any
 from spring.decoding import decode
 from spring.documents import Passage
 from spring.errors import DocumentError
+from spring.text_size import text_bytes
 
 ANSWER_SEPARATOR = "|"
 QUESTION_TYPES = (".jsonl", ".json", ".csv", ".tsv")
@@ -40,6 +41,13 @@ class QuestionSet:
 
     questions: tuple[Question, ...]
     skipped: tuple[str, ...] = ()  # "row 7: no question"
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory that the rows take."""
+        texts = (text for q in self.questions for text in (q.id, q.question, *q.golden_answers))
+        passages = (passage.text for question in self.questions for passage in question.passages)
+        return text_bytes(texts) + text_bytes(passages)
 
     @property
     def note(self) -> str:

@@ -4,7 +4,9 @@ SpringError
  ├── DocumentError     a file that cannot be read as a document
  ├── PromptError       a question that cannot be asked
  ├── TokenFileError    a file of virtual tokens that cannot be used
- └── BackboneError     a language model that cannot be loaded
+ ├── BackboneError     a language model that cannot be loaded
+ ├── ModelError        a loaded model that failed on a request
+ └── BusyError         a request that finds no place in the queue
 """
 
 
@@ -26,3 +28,11 @@ class TokenFileError(SpringError):
 
 class BackboneError(SpringError):
     """A language model that cannot be loaded or does not fit."""
+
+
+class ModelError(SpringError):
+    """A loaded model that failed on a request; the next request may well be answered."""
+
+
+class BusyError(SpringError):
+    """A request for which there is no place now."""

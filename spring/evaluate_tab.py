@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 import pandas as pd
@@ -12,24 +11,23 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from spring import render, render_evaluation
+from spring.comparison import Settings
 from spring.dataset import QUESTION_TYPES, QuestionSet
 from spring.errors import DocumentError, PromptError, SpringError
+from spring.evaluation import Row, Summary, evaluate, summarize
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
-from spring.inputs import comparison_settings, whole_numbers
+from spring.inputs import comparison_settings, visitor_of, whole_numbers
 from spring.page import EXPECTED_TOKENS, LOADING, PRIVATE, Page, buttons
 from spring.parsing import parse_questions
-from spring.samples import Library
+from spring.report import safe_csv
+from spring.retrieval import Bm25Retriever
 from spring.settings import AppSettings
 from spring.sweep_tab import every_k
-from spring.turns import Turns
-
-if TYPE_CHECKING:
-    from spring.comparison import Settings
-    from spring.evaluation import Row, Summary
-    from spring.retrieval import Bm25Retriever
+from spring.turns import Turn
 
 USUAL = (0, 1, 5, 20, 50)
 BATCH = 2  # questions at once: the table is live, and other visitors get their turns
+SLACK = 60.0  # seconds: a run ends by its own clock, which starts when the model is there
 SHOW_EVERY = 1.0  # seconds between two looks at the clock
 COLOURS = {"exact match": "#d97706", "F1": "#10b981"}
 INTRODUCTION = """<p class="legend">Asks the questions of a file about the chosen documents or, without a file,
@@ -46,13 +44,12 @@ class Evaluate:
     def __init__(self, page: Page, limits: AppSettings) -> None:
         self.page = page
         self.limits = limits
-        self.turns = Turns()
+        self.turns = page.queue(limits.evaluation_seconds + SLACK)
 
     def begin(self, request: gr.Request) -> tuple[Any, ...]:
         """The visitor asks: ticket, status, the buttons, and no download of the run before."""
-        ticket = self.turns.begin(request.session_hash or "")
-        line = "Starting; evaluations of other visitors come first."
-        return ticket, render.status(line), *buttons(True), gr.update(value=None, interactive=False)
+        ticket = self.turns.begin(*visitor_of(request))
+        return ticket, render.status("Starting …"), *buttons(True), gr.update(value=None, interactive=False)
 
     def run(
         self,
@@ -61,63 +58,75 @@ class Evaluate:
         ks: Sequence[float],
         limit: float,
         name: str,
-        own: Library | None,
         passages: float,
         max_new_tokens: float,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, table, plot, download, and the buttons' states."""
-        turn = self.turns.take(request.session_hash or "", ticket)
+        visitor, address = visitor_of(request)
+        turn = self.turns.take(visitor, ticket)
         if turn is None:  # ended while it waited in the queue
             yield render.status("Stopped."), *(gr.skip(),) * 5
             return
-        if not self.page.loaded:
-            yield render.status(LOADING), *(gr.skip(),) * 5
         try:
+            for place in self.turns.wait(turn):
+                yield render.status(render.queue_line(place)), *(gr.skip(),) * 5
+            if not self.page.loaded:
+                yield render.status(LOADING), *(gr.skip(),) * 5
             settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
             if not settings.virtual_tokens:
                 raise PromptError("Choose at least one k.")
-            run, retriever = self._prepare(file, whole_numbers(limit)[0], name, own, turn)
+            given = self._questions(file, name, visitor, address, turn)
+            run, retriever = self._prepare(given, whole_numbers(limit)[0], name, visitor)
             yield from self._follow(run, retriever, settings, turn)
         except SpringError as error:
             yield render.status(str(error), kind="error"), *(gr.skip(),) * 3, *buttons(False)
+        finally:
+            self.turns.finish(turn)
 
     def _prepare(
-        self, file: str | None, limit: int, name: str, own: Library | None, turn: Event
-    ) -> tuple[EvaluationRun, "Bm25Retriever | None"]:
+        self, given: QuestionSet, limit: int, name: str, visitor: str
+    ) -> tuple[EvaluationRun, Bm25Retriever | None]:
         """What is asked, and where its passages are found; nowhere if the questions bring them."""
-        given = self._questions(file, name, own, turn)
         questions, notes = first_questions(given.questions, limit, self.limits.evaluation_questions)
         bare = any(not question.passages for question in questions)
-        retriever = self.page.library(name, own).retriever if bare else None
+        retriever = self.page.shelf.library(name, visitor).retriever if bare else None
         if given.note:
             notes = (*notes, given.note)
         return EvaluationRun(questions, self.limits.evaluation_seconds, notes), retriever
 
-    def _questions(self, file: str | None, name: str, own: Library | None, turn: Event) -> QuestionSet:
+    def _questions(self, file: str | None, name: str, visitor: str, address: str, turn: Turn) -> QuestionSet:
+        """The questions of a file, which is read once and then gone from the disk, or of a collection."""
+        sessions, shelf = self.page.sessions, self.page.shelf
         if file:
-            path = Path(file)
-            if not path.is_file():  # uploads leave the disk after a while
-                raise DocumentError("The question file is no longer here: please upload it again.")
-            return parse_questions(path, self.page.limits, turn.is_set)
-        library = self.page.library(name, own)
+            given = sessions.questions(visitor, file)
+            if given is None:
+                if not Path(file).is_file():
+                    raise DocumentError("The question file is no longer here: please upload it again.")
+                try:
+                    given = parse_questions(Path(file), self.limits.limits, lambda: turn.over)
+                finally:
+                    shelf.discard([file])
+                sessions.keep_questions(visitor, file, given, address)
+            return given
+        library = shelf.library(name, visitor)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")
         return QuestionSet(library.questions)
 
     def _follow(
-        self, run: EvaluationRun, retriever: "Bm25Retriever | None", settings: "Settings", turn: Event
+        self, run: EvaluationRun, retriever: Bm25Retriever | None, settings: Settings, turn: Turn
     ) -> Iterator[tuple[Any, ...]]:
         """Evaluate until there is no question left, the visitor stops, or the time is over."""
         engine = self.page.engine
-        from spring.evaluation import evaluate
-
+        if not turn.over:
+            turn.start()
         run.started = shown = time.monotonic()  # waiting for the model does not count
         questions, run.failed = without_too_long(run.questions)
         yield render_evaluation.progress(run), "", gr.update(visible=False), gr.skip(), *buttons(True)
         for done in evaluate(engine, questions, retriever, settings, BATCH):
             news = run.add(done)
-            if run.complete or turn.is_set() or run.out_of_time:
+            if run.complete or turn.over or run.out_of_time:
                 break
             if news or time.monotonic() - shown > SHOW_EVERY:
                 shown = time.monotonic()
@@ -127,12 +136,12 @@ class Evaluate:
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
         """End the visitor's evaluation, running or waiting; what is done stays."""
-        self.turns.end(request.session_hash or "")
+        self.turns.end(visitor_of(request)[0])
         return render.status("Stopped."), *buttons(False)
 
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
-        self.turns.end(request.session_hash or "")
+        self.turns.end(visitor_of(request)[0])
 
     def fail(self) -> tuple[Any, ...]:
         """Something that no handler expected: say so, and let the visitor try again."""
@@ -154,10 +163,8 @@ def usual_k(n: int) -> list[int]:
     return sorted({k for k in USUAL if k <= n} | {n})
 
 
-def _scores(rows: Sequence["Row"]) -> tuple[Any, Any]:
+def _scores(rows: Sequence[Row]) -> tuple[Any, Any]:
     """Table and plot of the rows so far."""
-    from spring.evaluation import summarize
-
     summaries = summarize(rows)
     if not summaries:
         return "", gr.update(visible=False)
@@ -166,18 +173,16 @@ def _scores(rows: Sequence["Row"]) -> tuple[Any, Any]:
     return render_evaluation.score_table(summaries), plot
 
 
-def _frame(summaries: Sequence["Summary"]) -> pd.DataFrame:
+def _frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     points = [(s.virtual_tokens, s.exact_match, "exact match") for s in summaries]
     points += [(s.virtual_tokens, s.f1, "F1") for s in summaries]
     return pd.DataFrame(points, columns=["k", "score", "metric"])
 
 
-def _download(rows: Sequence["Row"]) -> Any:
+def _download(rows: Sequence[Row]) -> Any:
     """The rows as a file of Gradio's own cache, which `delete_cache` cleans up."""
     if not rows:
         return gr.update(value=None, interactive=False)
-    from spring.report import safe_csv
-
     data = safe_csv(rows).encode("utf-8-sig")  # without the mark, spreadsheets take it for another encoding
     return gr.update(value=save_bytes_to_cache(data, "evaluation.csv", get_upload_folder()), interactive=True)
 
@@ -188,7 +193,7 @@ def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: A
     Args:
         page: the handlers of the main tab.
         demo: the page that the tab is on.
-        form: collection, own documents, passages, longest answer.
+        form: collection, passages, longest answer.
         limits: how much one run may ask.
 
     """
@@ -232,8 +237,7 @@ def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: A
         evaluate.run,
         inputs=[ticket, file, ks, limit, *form],
         outputs=[status, table, plot, download, run, stop],
-        concurrency_id="evaluation",  # not the model's queue: comparisons go on meanwhile
-        concurrency_limit=1,
+        concurrency_limit=None,  # the page has a queue of its own, and not the comparisons': these go on meanwhile
         trigger_mode="multiple",
         show_progress="minimal",
         show_progress_on=[status],

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spring.answers import Answer, Progress, Request, check_settings
+from spring.answers import Answer, Answerer, Progress, Request, check_settings
 from spring.comparison import Comparison, Settings, lay_out
 from spring.dataset import Question
 from spring.errors import PromptError
-from spring.generation import Engine
 from spring.metrics import Scores, score
 from spring.retrieval import Bm25Retriever, Hit
 
@@ -72,7 +71,7 @@ class Summary:
 
 
 def evaluate(
-    engine: Engine,
+    engine: Answerer,
     questions: Sequence[Question],
     retriever: Bm25Retriever | None,
     settings: Settings,
@@ -129,14 +128,14 @@ def remaining(
     return list(groups.items())
 
 
-def default_batch_size(engine: Engine, settings: Settings) -> int:
+def default_batch_size(engine: Answerer, settings: Settings) -> int:
     """Questions at once: as many as fill a batch with all their k."""
-    rows = ROWS_AT_ONCE.get(engine.backbone.model.device.type, 32)
+    rows = ROWS_AT_ONCE.get(engine.device, 32)
     return max(1, rows // (len(settings.virtual_tokens) + settings.instruction))
 
 
 def _evaluate_batch(
-    engine: Engine, questions: Sequence[Question], retriever: Bm25Retriever | None, settings: Settings
+    engine: Answerer, questions: Sequence[Question], retriever: Bm25Retriever | None, settings: Settings
 ) -> Iterator[Done]:
     asked: list[tuple[Question, Comparison]] = []
     failed = []
@@ -152,7 +151,7 @@ def _evaluate_batch(
 
 
 def _answers(
-    engine: Engine, requests: Sequence[Request], settings: Settings
+    engine: Answerer, requests: Sequence[Request], settings: Settings
 ) -> Generator[Done, None, tuple[Answer, ...]]:
     """Generate, with an empty `Done` after every step."""
     progress = Progress(())

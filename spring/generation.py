@@ -12,7 +12,6 @@ depends on k: passages and t1..tK are computed once, copied into every row, and 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
@@ -26,6 +25,7 @@ from spring.backbone import Backbone, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
 from spring.finding import find_tokens
+from spring.model_thread import ModelThread
 from spring.prefix_cache import Prefix, PrefixCache, keep_rows, new_cache, stack_prefixes
 from spring.virtual_tokens import VirtualTokens
 
@@ -43,8 +43,6 @@ class Engine:
 
     All work on the model runs on a single thread, one step (a piece of the passages, one token) at a time, so
     several streams take turns, and a stream that is no longer read costs nothing: dropping it is stopping it.
-    One thread also means one OpenMP team: a second one on as few cores makes both wait in their barriers, which
-    nearly doubled the time of a token on two cores.
     """
 
     def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
@@ -52,7 +50,14 @@ class Engine:
         self.backbone = backbone
         self.tokens = tokens
         self.prefixes = PrefixCache(cache_bytes)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._thread = ModelThread(make_room=self.prefixes.clear)
+
+    ready = True  # as soon as it is there
+
+    @property
+    def device(self) -> str:
+        """Where the model is: "cpu", "cuda", ..."""
+        return self.backbone.model.device.type
 
     def length(self, request: Request) -> int:
         """Input tokens of a request, virtual ones included."""
@@ -86,13 +91,8 @@ class Engine:
         return _Stream(self, requests, max_new_tokens, temperature, seed, ignore_eos, drop_ended).run()
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a step on the model thread, in inference mode, and wait for it."""
-
-        def step() -> T:
-            with torch.inference_mode():  # a property of the thread, so it is entered on the worker
-                return function(*args, **kwargs)
-
-        return self._worker.submit(step).result()
+        """Run a step on the model thread in inference mode and wait for it; ModelError if memory is short."""
+        return self._thread.run(function, *args, **kwargs)
 
 
 def load_engine(

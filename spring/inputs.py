@@ -1,30 +1,57 @@
 """What visitors and programs send, checked again: a program skips the limits of the page's sliders and boxes."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from spring.comparison import Settings
 from spring.documents import Collection
 from spring.errors import PromptError
 from spring.limits import LIMITS, Limits
 from spring.parsing import parse_documents
-
-if TYPE_CHECKING:
-    from spring.comparison import Settings
 
 MOST_TOKENS = 1024
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
 
 
+def text_of(value: Any) -> str:
+    """A text that can be sent on: None is what programs call null, and half of a surrogate pair is no text."""
+    text = value if isinstance(value, str) else ""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def visitor_of(request: Any) -> tuple[str, str]:
+    """Who asks, and from which network address; both are empty for who has none.
+
+    Behind a proxy, whose address is private, it is the last public address that was added on the way. Of an IPv6
+    address the network counts: its first 64 bits, which one household has for itself.
+    """
+    session = getattr(request, "session_hash", None) or ""
+    host = getattr(getattr(request, "client", None), "host", None) or ""
+    came = str(getattr(request, "headers", {}).get("x-forwarded-for", ""))
+    try:
+        address = ip_address(host)
+        if address.is_private:
+            address = next(
+                (a for a in map(ip_address, reversed(came.replace(" ", "").split(","))) if a.is_global), address
+            )
+    except ValueError:
+        return session, host
+    if isinstance(address, IPv6Address):
+        return session, str(IPv6Address(int(address) >> 64 << 64))
+    return session, str(address)
+
+
 def question_text(question: str | None) -> str:
-    """The question, if it is not too long; None is what programs call null.
+    """The question, if it is not too long.
 
     Raises:
         PromptError: it is too long.
 
     """
-    question = question or ""
+    question = text_of(question)
     if len(question) > LONGEST_QUESTION:
         raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
     return question
@@ -49,7 +76,7 @@ def comparison_settings(
     max_new_tokens: float,
     told: bool = False,
     temperature: float = 0.0,
-) -> "Settings":
+) -> Settings:
     """Settings of a comparison.
 
     Raises:
@@ -65,8 +92,6 @@ def comparison_settings(
         raise PromptError(f"The number of virtual tokens must be 0 to {MOST_TOKENS} at most.")
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:
         raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
-    from spring.comparison import Settings
-
     return Settings(tuple(ks), int(passages), bool(told), new_tokens, heat)
 
 

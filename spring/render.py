@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from html import escape as _escape
 from typing import TYPE_CHECKING
 
-from spring.answers import Answer
+from spring.answers import Answer, Answerer
 from spring.documents import FileResult
 from spring.metrics import score
 from spring.retrieval import STOP_WORDS, Hit, marked_spans, tokenize
 
-if TYPE_CHECKING:  # both need torch, and the page is served before torch is imported
+if TYPE_CHECKING:
     from spring.comparison import Comparison
-    from spring.generation import Engine
 
 
 def escape(text: str) -> str:
@@ -25,7 +24,7 @@ def escape(text: str) -> str:
     return _escape(text).replace("\0", "&#")
 
 
-def facts(engine: "Engine") -> str:
+def facts(engine: Answerer) -> str:
     """Which model answers, how precisely, and where its virtual tokens come from."""
     backbone, tokens = engine.backbone, engine.tokens
     learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
@@ -169,6 +168,11 @@ def progress_line(comparison: "Comparison") -> str:
             f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"
         )
     return f"{source}." if progress.done else f"{source}; answering …"
+
+
+def queue_line(place: int) -> str:
+    """Where somebody is in the queue; 1 is the next."""
+    return "Waiting: you are next." if place == 1 else f"Waiting: number {place} in the queue."
 
 
 def status(text: str, notes: Iterable[str] = (), kind: str = "") -> str:

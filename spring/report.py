@@ -7,21 +7,24 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from spring.answers import Answerer
 from spring.comparison import Settings
 from spring.documents import Passage
 from spring.errors import DocumentError
 from spring.evaluation import Interval, Row, Summary
-from spring.generation import Engine
+
+if TYPE_CHECKING:  # it needs torch, and the page uses this module too
+    from spring.generation import Engine
 
 COLUMNS = (*Row._fields, "run")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
 
 
-def run_name(engine: Engine, passages: Iterable[Passage], settings: Settings) -> str:
+def run_name(engine: "Engine", passages: Iterable[Passage], settings: Settings) -> str:
     """A digest of all that an answer depends on besides the question and k: rows of different runs do not mix."""
     digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
     parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.max_new_tokens]
@@ -113,7 +116,9 @@ def safe_csv(rows: Iterable[Row]) -> str:
     return out.getvalue()
 
 
-def as_json(summaries: Sequence[Summary], engine: Engine, settings: Settings, failed: Sequence[str]) -> dict[str, Any]:
+def as_json(
+    summaries: Sequence[Summary], engine: Answerer, settings: Settings, failed: Sequence[str]
+) -> dict[str, Any]:
     """The result of an evaluation as `--json` prints it."""
     return {
         "backbone": engine.backbone.name,

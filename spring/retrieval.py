@@ -19,6 +19,7 @@ from rank_bm25 import BM25Okapi
 
 from spring.documents import Passage
 from spring.text import HAN_HIRAGANA, KATAKANA, SOUTHEAST_ASIAN
+from spring.text_size import text_bytes
 
 # Articles, pronouns, auxiliaries, prepositions, question words, and what is left of "doesn't" and "we'll".
 # Not "may" and "us": without case they are also the month and the country.
@@ -177,6 +178,13 @@ class Bm25Retriever:
             Hit(self.passages[i], float(scores[i]), rank, tuple(t for t in terms if self._contains(i, t)))
             for rank, i in enumerate(best.tolist(), 1)
         ]
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory that passages and index take."""
+        texts = text_bytes(passage.text for passage in self.passages) + text_bytes(self._rows)
+        arrays = (self._found_in, self._scores, self._starts) if self._rows else ()
+        return texts + sum(array.nbytes for array in arrays)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Bm25Retriever":
         return self  # Gradio copies the state of every visitor; what never changes need not be copied

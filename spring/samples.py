@@ -7,6 +7,7 @@ from pathlib import Path
 from spring.dataset import Question, read_questions
 from spring.documents import Collection, read_collection
 from spring.retrieval import Bm25Retriever
+from spring.text_size import text_bytes
 
 CORPORA = Path(__file__).parent.parent / "corpora"
 FIRST = "orlo-station"  # an invented place: what the model says of it can only come from the passages
@@ -20,6 +21,12 @@ class Library:
     collection: Collection
     retriever: Bm25Retriever
     questions: tuple[Question, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory that it takes."""
+        pages = (page for document in self.collection.documents for page in document.pages)
+        return self.retriever.nbytes + text_bytes(page.text for page in pages)
 
     @classmethod
     def build(cls, name: str, collection: Collection, questions: Sequence[Question] = ()) -> "Library":

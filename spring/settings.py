@@ -18,6 +18,12 @@ class AppSettings:
     precision: str  # SPRING_PRECISION: auto, 4bit, 4bit-double, bf16 or fp32
     cache_megabytes: int  # SPRING_CACHE_MB: memory for passages that were read
     upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
+    answer_seconds: int  # SPRING_ANSWER_SECONDS: the longest that one answer on the page takes
+    waiting: int  # SPRING_WAITING: most visitors who wait for an answer
+    waiting_per_address: int  # SPRING_WAITING_PER_ADDRESS: most of them from one network address
+    idle_minutes: int  # SPRING_IDLE_MINUTES: how long a visitor's documents are kept after their last use
+    session_megabytes: int  # SPRING_SESSION_MB: memory for one visitor's documents; also the longest upload
+    sessions_megabytes: int  # SPRING_SESSIONS_MB: memory for all visitors' documents
     evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
     evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
     zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
@@ -41,6 +47,12 @@ class AppSettings:
             precision=environment.get("SPRING_PRECISION") or "auto",
             cache_megabytes=_number(environment, "SPRING_CACHE_MB", 512),
             upload_megabytes=_number(environment, "SPRING_UPLOAD_MB", 20),
+            answer_seconds=_number(environment, "SPRING_ANSWER_SECONDS", 120),
+            waiting=_number(environment, "SPRING_WAITING", 32),
+            waiting_per_address=_number(environment, "SPRING_WAITING_PER_ADDRESS", 1),
+            idle_minutes=_number(environment, "SPRING_IDLE_MINUTES", 60),
+            session_megabytes=_number(environment, "SPRING_SESSION_MB", 100),
+            sessions_megabytes=_number(environment, "SPRING_SESSIONS_MB", 1000),
             evaluation_questions=_number(environment, "SPRING_EVALUATION_QUESTIONS", 50),
             evaluation_seconds=_number(environment, "SPRING_EVALUATION_SECONDS", 300),
             zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),  # as `spaces` reads it

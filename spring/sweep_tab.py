@@ -1,20 +1,17 @@
 """The tab Sweep: one question for every k, in one batch."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 import pandas as pd
 
 from spring import render, render_evaluation
+from spring.comparison import Comparison, compare
 from spring.errors import SpringError
-from spring.inputs import comparison_settings, question_text
+from spring.inputs import comparison_settings, question_text, visitor_of
 from spring.metrics import score
-from spring.page import LOADING, MODEL, PRIVATE, Page, buttons
-from spring.samples import Library
-
-if TYPE_CHECKING:
-    from spring.comparison import Comparison
+from spring.page import PRIVATE, Page, buttons
 
 STEPS = (0, 1, 2, 5, 10, 20, 30, 50)
 BEFORE = "Press the button: the question is answered with every k at once, at temperature 0."
@@ -36,50 +33,45 @@ class Sweep:
         ticket: float,
         question: str,
         name: str,
-        own: Library | None,
         passages: float,
         gold: str,
         max_new_tokens: float,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, filmstrip, plot, and the buttons' states."""
-        turn = self.page.turns.take(request.session_hash or "", ticket)
+        page, (visitor, _) = self.page, visitor_of(request)
+        turn = page.turns.take(visitor, ticket)
         if turn is None:  # ended while it waited in the queue
             yield render.status("Stopped."), *(gr.skip(),) * 4
             return
-        if not self.page.loaded:
-            yield render.status(LOADING), *(gr.skip(),) * 4
-        golden = self.page.golden(question or "", gold)
+        golden = page.shelf.golden(question, gold)
         try:
-            library, engine = self.page.library(name, own), self.page.engine
+            for status in page.until_ready(turn):
+                yield status, *(gr.skip(),) * 4
+            library, engine = page.shelf.library(name, visitor), page.engine
             settings = comparison_settings(every_k(len(engine.tokens)), passages, max_new_tokens)
-            from spring.comparison import compare
-
             last = None
             for comparison in compare(engine, library.retriever, question_text(question), settings):
-                yield *_frames(comparison, golden, running=True), gr.update(visible=False), *buttons(True)
+                yield *_frames(comparison, golden), gr.update(visible=False), *buttons(True)
                 last = comparison
-                if turn.is_set():
+                if turn.over:
                     break
             if last is not None:
-                yield *_frames(last, golden, running=False), f1_plot(last, golden), *buttons(False)
+                ended = page.ending(turn) or render_evaluation.changes_line(last.answers)
+                yield *_frames(last, golden, ended), f1_plot(last, golden), *buttons(False)
         except SpringError as error:
             yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), *buttons(False)
+        finally:
+            page.turns.finish(turn)
 
 
-def _frames(comparison: "Comparison", golden: Sequence[str], running: bool) -> tuple[str, str]:
-    """Status and filmstrip."""
-    if running:
-        line = render.progress_line(comparison)
-    elif comparison.progress.done:
-        line = render_evaluation.changes_line(comparison.answers)
-    else:
-        line = "Stopped."
-    film = render_evaluation.filmstrip(comparison.answers, comparison.question, golden, running)
-    return render.status(line, comparison.notes), film
+def _frames(comparison: Comparison, golden: Sequence[str], ended: str = "") -> tuple[str, str]:
+    """Status and filmstrip; `ended` says how it ended."""
+    film = render_evaluation.filmstrip(comparison.answers, comparison.question, golden, not ended)
+    return render.status(ended or render.progress_line(comparison), comparison.notes), film
 
 
-def f1_plot(comparison: "Comparison", golden: Sequence[str]) -> Any:
+def f1_plot(comparison: Comparison, golden: Sequence[str]) -> Any:
     """F1 over k of the answers that have ended, where there are golden answers."""
     ended = [answer for answer in comparison.answers if answer.ended]
     if not golden or len(ended) < 2:
@@ -93,7 +85,7 @@ def add_sweep_tab(page: Page, form: Sequence[Any], others: Sequence[Any]) -> lis
 
     Args:
         page: the handlers of the main tab.
-        form: question, collection, own documents, passages, expected answer, longest answer.
+        form: question, collection, passages, expected answer, longest answer.
         others: the buttons of the main tab.
 
     Returns:
@@ -122,8 +114,7 @@ def add_sweep_tab(page: Page, form: Sequence[Any], others: Sequence[Any]) -> lis
         sweep.run,
         inputs=[ticket, *form],
         outputs=[status, film, plot, run, stop],
-        concurrency_id=MODEL,
-        concurrency_limit=1,
+        concurrency_limit=None,  # the page has a queue of its own
         trigger_mode="multiple",
         show_progress="minimal",
         show_progress_on=[status],

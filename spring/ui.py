@@ -1,25 +1,34 @@
 """The Gradio page: its layout, and which handler answers which event."""
 
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from spring.answers import Answerer
+from spring.api import Api
 from spring.documents import FILE_TYPES
 from spring.evaluate_tab import add_evaluate_tab
 from spring.inputs import LONGEST_QUESTION, MOST_NEW_TOKENS
-from spring.page import COMPARE, EXAMPLES, EXPECTED_TOKENS, GOLD_SEPARATOR, MODEL, PRIVATE, Page
+from spring.page import COMPARE, EXPECTED_TOKENS, PRIVATE, Page
+from spring.presence import Presence
 from spring.samples import Library
+from spring.server import Gate, Limits
 from spring.settings import AppSettings
+from spring.shelf import EXAMPLES, GOLD_SEPARATOR
 from spring.sweep_tab import add_sweep_tab
-
-if TYPE_CHECKING:
-    from spring.generation import Engine
+from spring.uploads import Uploads
 
 CSS = Path(__file__).parent / "ui.css"
-QUEUE_SIZE = 64
+QUEUE_SIZE = 64  # of Gradio's own queue, which hands everything on at once to ours
+THREADS = 128  # whoever waits has one
+GRADIO_SESSIONS = 1000  # of which Gradio remembers what it changed on the page; documents are none of that
+TIDY_SECONDS = 15.0
 PAPER = "https://arxiv.org/abs/2405.19670"
 
 # On a phone the answers are below the form: go there when they are asked for.
@@ -69,18 +78,17 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: AppSettings) -> gr.Blocks:
-    """Lay out the page over an engine and the sample collections."""
-    page = Page(engine, samples, settings.limits)
+def build_demo(page: Page, settings: AppSettings) -> gr.Blocks:
+    """Lay out the page."""
+    shelf, samples = page.shelf, list(page.shelf.samples.values())
     first = samples[0].questions[0] if samples and samples[0].questions else None
-    demo = gr.Blocks(title="SPRING Live", analytics_enabled=False, delete_cache=(600, 1800))
+    demo = gr.Blocks(title="SPRING Live", analytics_enabled=False)
     with demo:
-        own = gr.State(None)
         gr.HTML(HEADER, elem_classes="spring")
         facts = gr.HTML(LOADING, elem_id="facts")
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
-                collection = gr.Radio(page.collections, value=page.collections[0], label="Documents")
+                collection = gr.Radio(shelf.collections, value=shelf.collections[0], label="Documents")
                 with gr.Accordion("Upload your own documents", open=not samples):
                     gr.HTML('<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>')
                     upload = gr.File(
@@ -135,19 +143,18 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: A
                     with gr.Accordion("What the model saw", open=False):
                         prompt = gr.HTML(elem_id="prompt")
                 with gr.Tab("Sweep"):
-                    sweeping = add_sweep_tab(page, [question, collection, own, passages, gold, length], [ask, stop])
+                    sweeping = add_sweep_tab(page, [question, collection, passages, gold, length], [ask, stop])
                 with gr.Tab("Evaluate"):
-                    add_evaluate_tab(page, demo, [collection, own, passages, length], settings)
+                    add_evaluate_tab(page, demo, [collection, passages, length], settings)
         tab, ticket = gr.State(COMPARE), gr.Number(0, visible=False)
 
-        inputs = [ticket, question, collection, own, k, passages, told, gold, length, heat]
+        inputs = [ticket, question, collection, k, passages, told, gold, length, heat]
         outputs = [status, answers, found, prompt, ask, stop]
         asking: dict[str, Any] = dict(
             fn=page.ask,
             inputs=inputs,
             outputs=outputs,
-            concurrency_id=MODEL,
-            concurrency_limit=1,
+            concurrency_limit=None,  # the page has a queue of its own
             trigger_mode="multiple",
             show_progress="minimal",
             show_progress_on=[status],
@@ -167,20 +174,14 @@ def build_demo(engine: "Future[Engine]", samples: Sequence[Library], settings: A
         ask.click(page.begin, **begin).then(**asking).failure(**failed)
         gr.on([question.submit, k.release], **begin_here).then(**asking).failure(**failed)
         for index, button in enumerate(examples):
-            chosen = button.click(page.example(index), collection, [question, gold], queue=False, **PRIVATE)
+            chosen = button.click(shelf.example(index), collection, [question, gold], queue=False, **PRIVATE)
             chosen.then(**begin_here).then(**asking).failure(**failed)
         stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
         collection.change(
-            page.choose, [collection, question, gold, own], [question, gold, *examples], queue=False, **PRIVATE
+            shelf.choose, [collection, question, gold], [question, gold, *examples], queue=False, **PRIVATE
         )
-        upload.upload(
-            page.upload,
-            [upload, own],
-            [upload, own, collection, files],
-            concurrency_limit=2 * page.limits.children,  # so that the page says who waits for a child too long
-            **PRIVATE,
-        )
-        forget.click(page.forget, outputs=[own, collection, files], queue=False, **PRIVATE)
+        upload.upload(shelf.upload, [upload], [upload, collection, files], concurrency_limit=None, **PRIVATE)
+        forget.click(shelf.forget, outputs=[collection, files], queue=False, **PRIVATE)
         demo.load(page.show_model, outputs=[facts, k], queue=False, show_progress="hidden", **PRIVATE)
         tabs.select(_selected, outputs=[tab], queue=False, show_progress="hidden", **PRIVATE)
         demo.unload(page.leave)
@@ -199,30 +200,29 @@ def _add_api(page: Page) -> None:
         gr.Textbox(visible=False),
         gr.Number(EXPECTED_TOKENS, visible=False),
         gr.Number(3, visible=False),
-        gr.Textbox(page.collections[0], visible=False),
+        gr.Textbox(page.shelf.collections[0], visible=False),
         gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
         gr.Checkbox(False, visible=False),
         gr.Number(50, visible=False),
         gr.Number(0, visible=False),
     ]
     gr.Button(visible=False).click(
-        page.api_compare,
+        Api(page).compare,
         inputs,
         gr.JSON(visible=False),
         api_name="compare",
-        concurrency_id=MODEL,
-        concurrency_limit=1,
+        concurrency_limit=None,
     )
 
 
 def launch(
-    engine: "Future[Engine]",
+    engine: "Future[Answerer]",
     samples: Sequence[Library],
     settings: AppSettings,
     host: str | None = None,
     port: int | None = None,
-) -> str:
-    """Serve the page without blocking; returns its address.
+) -> "Site":
+    """Serve the page without blocking.
 
     Args:
         engine: what answers, once it is loaded.
@@ -232,8 +232,20 @@ def launch(
         port: by default $GRADIO_SERVER_PORT or 7860.
 
     """
-    demo = build_demo(engine, samples, settings)
-    demo.queue(max_size=QUEUE_SIZE)
+    presence, uploads = Presence(), Uploads(_folder("GRADIO_TEMP_DIR"))
+    # Gradio reads these itself. Its analysis of all past calls takes longer the more there are.
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**60)
+    page = Page(engine, samples, settings, presence, uploads)
+    demo = build_demo(page, settings)
+    demo.queue(max_size=QUEUE_SIZE, api_open=False)
+    megabyte = 2**20
+    limits = Limits(
+        upload=settings.session_megabytes * megabyte,
+        file=settings.upload_megabytes * megabyte,
+        uploads=settings.sessions_megabytes * megabyte,
+    )
     _, address, _ = demo.launch(
         server_name=host,
         server_port=port,
@@ -243,10 +255,43 @@ def launch(
         share=False,
         ssr_mode=False,
         enable_monitoring=False,
+        run_history=False,
         footer_links=["api"],
-        max_file_size=settings.upload_megabytes * 2**20,
+        max_file_size=limits.file,
+        max_threads=THREADS,
+        state_session_capacity=GRADIO_SESSIONS,
+        app_kwargs={"middleware": [Middleware(Gate, presence=presence, uploads=uploads, limits=limits)]},
         theme=theme(),
         css_paths=[CSS],
         js=KEYBOARD,
     )
-    return address
+    return Site(address, page, demo, uploads)
+
+
+class Site:
+    """A page that is being served; on leaving it as a context, no longer."""
+
+    def __init__(self, address: str, page: Page, demo: gr.Blocks, uploads: Uploads) -> None:
+        self.address, self.page = address, page
+        self._demo, self._uploads = demo, uploads
+        self._closed = threading.Event()
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._demo.close(verbose=False)
+        self._uploads.close()
+
+    def _tidy(self) -> None:
+        """Drop what has expired, time and again."""
+        while not self._closed.wait(TIDY_SECONDS):
+            self.page.sessions.tidy()
+            self._uploads.tidy()
+
+
+def _folder(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

@@ -5,11 +5,24 @@ import pytest
 from spring.errors import SpringError
 from spring.settings import AppSettings
 
-NUMBERS = ("SPRING_CACHE_MB", "SPRING_UPLOAD_MB", "SPRING_EVALUATION_QUESTIONS", "SPRING_EVALUATION_SECONDS")
+NUMBERS = (
+    "SPRING_CACHE_MB",
+    "SPRING_UPLOAD_MB",
+    "SPRING_ANSWER_SECONDS",
+    "SPRING_WAITING",
+    "SPRING_WAITING_PER_ADDRESS",
+    "SPRING_IDLE_MINUTES",
+    "SPRING_SESSION_MB",
+    "SPRING_SESSIONS_MB",
+    "SPRING_EVALUATION_QUESTIONS",
+    "SPRING_EVALUATION_SECONDS",
+)
 
 
 def test_without_variables_the_defaults_hold() -> None:
-    assert AppSettings.from_environment({}) == AppSettings("smollm2-135m-instruct", None, "auto", 512, 20, 50, 300)
+    assert AppSettings.from_environment({}) == AppSettings(
+        "smollm2-135m-instruct", None, "auto", 512, 20, 120, 32, 1, 60, 100, 1000, 50, 300
+    )
 
 
 def test_every_variable_is_read() -> None:
@@ -19,10 +32,16 @@ def test_every_variable_is_read() -> None:
         "SPRING_PRECISION": "4bit",
         "SPRING_CACHE_MB": "64",
         "SPRING_UPLOAD_MB": "5",
+        "SPRING_ANSWER_SECONDS": "30",
+        "SPRING_WAITING": "8",
+        "SPRING_WAITING_PER_ADDRESS": "4",
+        "SPRING_IDLE_MINUTES": "15",
+        "SPRING_SESSION_MB": "20",
+        "SPRING_SESSIONS_MB": "200",
         "SPRING_EVALUATION_QUESTIONS": "10",
         "SPRING_EVALUATION_SECONDS": "60",
     }
-    expected = AppSettings("mistral-7b", "/data/tokens.safetensors", "4bit", 64, 5, 10, 60)
+    expected = AppSettings("mistral-7b", "/data/tokens.safetensors", "4bit", 64, 5, 30, 8, 4, 15, 20, 200, 10, 60)
     assert AppSettings.from_environment(environment) == expected
 
 

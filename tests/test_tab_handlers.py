@@ -19,9 +19,10 @@ from spring.errors import PromptError
 from spring.evaluate_tab import Evaluate, usual_k
 from spring.evaluation import Done, Row, summarize
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
-from spring.page import OWN, Page
+from spring.page import Page
 from spring.samples import Library
 from spring.settings import AppSettings
+from spring.shelf import OWN
 from spring.sweep_tab import Sweep, every_k, f1_plot
 from spring.turns import Turns
 from tests.conftest import PASSAGES, QUESTION
@@ -58,12 +59,12 @@ def clock(monkeypatch):
 
 def sweep(page, question=QUESTION, name=SAMPLE, gold="", passages=2, length=3, ticket=None):
     ticket = page.begin(ME)[0] if ticket is None else ticket
-    return Sweep(page).run(ticket, question, name, None, passages, gold, length, ME)
+    return Sweep(page).run(ticket, question, name, passages, gold, length, ME)
 
 
 def run(evaluate, file=None, ks=(0, 5), limit=4, name=SAMPLE, passages=2, length=3, ticket=None):
     ticket = evaluate.begin(ME)[0] if ticket is None else ticket
-    return evaluate.run(ticket, file and str(file), ks, limit, name, None, passages, length, ME)
+    return evaluate.run(ticket, file and str(file), ks, limit, name, passages, length, ME)
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -86,14 +87,14 @@ def answers(*texts: str, ended="stop") -> list[Answer]:
 def test_a_turn_is_taken_once_and_by_its_own_ticket() -> None:
     turns = Turns()
     first = turns.begin("me")
-    event = turns.take("me", first)
-    assert event is not None
-    assert not event.is_set()
+    turn = turns.take("me", first)
+    assert turn is not None
+    assert not turn.over
     assert turns.take("me", first) is None
     assert turns.take("me", 0) is None
     assert turns.take("me", None) is None
     second = turns.begin("me")
-    assert event.is_set()
+    assert turn.over
     assert turns.take("me", first) is None
     assert turns.take("you", second) is None
     turns.end("me")
@@ -341,7 +342,8 @@ def test_a_bad_question_file_gets_one_sentence(evaluate, tmp_path, name, content
 def test_own_documents_bring_no_questions(evaluate, page) -> None:
     own = Library.build(OWN, Collection((), tuple(PASSAGES), ()))
     ticket = evaluate.begin(ME)[0]
-    [(status, *_)] = evaluate.run(ticket, None, [0], 1, OWN, own, 2, 3, ME)
+    page.sessions.keep("me", own)
+    [(status, *_)] = evaluate.run(ticket, None, [0], 1, OWN, 2, 3, ME)
     assert "upload a question file" in status
 
 

@@ -1,0 +1,78 @@
+"""The endpoint `/compare` for programs."""
+
+from typing import Any
+
+import gradio as gr
+
+from spring.comparison import as_dict, compare
+from spring.errors import ModelError, PromptError, SpringError
+from spring.inputs import comparison_settings, question_text, visitor_of
+from spring.page import Page
+from spring.samples import Library
+from spring.shelf import OWN
+
+
+class Api:
+    """The handler; a program's questions wait in the same queue as the page's."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def compare(
+        self,
+        question: str,
+        virtual_tokens: float = 50,
+        passages: float = 3,
+        collection: str = "",
+        documents: list[str] | None = None,
+        instruction: bool = False,
+        max_new_tokens: float = 50,
+        temperature: float = 0.0,
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
+        """Answer a question from documents without and with k virtual tokens.
+
+        Args:
+            question: what to ask.
+            virtual_tokens: k, from 0 to the number of tokens there are (50).
+            passages: how many passages are retrieved, 1 to 20.
+            collection: name of a sample collection, for example "Orlo station".
+            documents: files to ask about instead of a collection (PDF, DOCX, HTML, Markdown, TXT, CSV, JSONL).
+            instruction: one more answer, told in words instead of by virtual tokens.
+            max_new_tokens: longest answer, 1 to 256 tokens.
+            temperature: 0 is greedy.
+            request: filled in by Gradio.
+
+        Returns:
+            question, backbone, precision, passages [{rank, score, document, page, text}], prompt {before, after},
+            answers [{virtual_tokens, instruction, text, new_tokens, seconds}].
+
+        """
+        page, shelf = self.page, self.page.shelf
+        visitor, address = visitor_of(request)
+        turn = page.turns.join(visitor, address)
+        held = f"{visitor} {turn.ticket}"  # what waits with its documents counts towards the budgets
+        try:
+            settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, instruction, temperature)
+            text = question_text(question)
+            if documents:
+                library = Library.build(OWN, shelf.read(documents, turn))
+                if not library.collection.passages:
+                    raise PromptError("; ".join(result.line for result in library.collection.results))
+                page.sessions.keep(held, library, address)
+            else:
+                library = shelf.library(collection, visitor)
+            for _ in page.until_ready(turn):
+                pass
+            for comparison in compare(page.engine, library.retriever, text, settings):
+                if comparison.progress.done:
+                    return as_dict(comparison, page.engine)
+                if turn.over:
+                    break
+            raise ModelError(page.ending(turn))
+        except SpringError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        finally:
+            page.turns.finish(turn)
+            page.sessions.forget(held)
+            shelf.discard(documents or [])

@@ -1,0 +1,63 @@
+"""The one thread on which all work of a model runs, a step at a time."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import torch
+
+from spring.errors import ModelError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OUT_OF_MEMORY = (
+    "There is not enough memory for this question now: please ask with fewer passages or for a shorter answer."
+)
+
+
+class ModelThread:
+    """Runs steps one after the other, for any number of callers.
+
+    One thread also means one OpenMP team: a second one on as few cores makes both wait in their barriers, which
+    nearly doubled the time of a token on two cores.
+
+    Args:
+        make_room: frees what memory can be freed, after a step for which there was not enough.
+
+    """
+
+    def __init__(self, make_room: Callable[[], None]) -> None:
+        self._make_room = make_room
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a step in inference mode and wait for it.
+
+        Raises:
+            ModelError: there is not enough memory for it.
+
+        """
+
+        def step() -> T:
+            with torch.inference_mode():  # a property of the thread, so it is entered on the worker
+                return function(*args, **kwargs)
+
+        try:
+            return self._worker.submit(step).result()
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        # Here the error is gone, and with it the tensors that its traceback held.
+        self._worker.submit(self._free).result()
+        raise ModelError(OUT_OF_MEMORY)
+
+    def _free(self) -> None:
+        self._make_room()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Torch's error on a GPU has a type of its own; on a CPU it is known by its words alone."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

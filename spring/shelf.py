@@ -1,0 +1,170 @@
+"""What can be asked about: the sample collections, and what each visitor has uploaded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from spring import render
+from spring.documents import Collection
+from spring.errors import PromptError, SpringError
+from spring.inputs import read_uploads, text_of, visitor_of
+from spring.limits import LIMITS, Limits
+from spring.samples import Library
+from spring.sessions import Sessions
+from spring.turns import Turn, Turns
+from spring.uploads import Uploads
+
+OWN = "Your documents"
+EXAMPLES = 4
+GOLD_SEPARATOR = " | "
+MOST_OWN_PASSAGES = 20_000
+
+
+class Shelf:
+    """The handlers of the form's documents and examples.
+
+    Args:
+        samples: the collections to choose from.
+        sessions: visitors' own documents.
+        uploads: their files on disk, until they are read.
+        reading: the queue for the reading of files.
+        limits: how much of the machine the reading may take.
+
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Library],
+        sessions: Sessions,
+        uploads: Uploads | None,
+        reading: Turns,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.samples = {library.name: library for library in samples}
+        self.sessions, self._uploads, self._reading, self._limits = sessions, uploads, reading, limits
+
+    @property
+    def collections(self) -> list[str]:
+        """Names that can be chosen."""
+        return [*self.samples, OWN]
+
+    def library(self, name: str, visitor: str) -> Library:
+        """The documents that are chosen.
+
+        Raises:
+            PromptError: there are none yet, or none any more.
+
+        """
+        library = self.sessions.documents(visitor) if name == OWN else self._sample(name)
+        if library is None:
+            raise PromptError(
+                "Upload a document first, or choose a sample collection."
+                if name == OWN
+                else f"There is no collection {text_of(name)[:80]!r}: choose one of {', '.join(self.collections)}."
+            )
+        return library
+
+    def read(self, files: Sequence[str], turn: Turn, names: Sequence[str] = ()) -> Collection:
+        """Read uploaded files, which are then gone from the disk.
+
+        Args:
+            files: their paths.
+            turn: the reading ends when this is over.
+            names: of the files that the visitor has uploaded before.
+
+        Raises:
+            PromptError: there is none, there are too many, or they are no longer here.
+            DocumentError: they are too large together, or the turn is over.
+
+        """
+        paths = [Path(file) for file in files]
+        try:
+            if not all(path.is_file() for path in paths):
+                raise PromptError("The files are no longer here: please upload them again.")
+            return read_uploads(paths, names, self._limits, lambda: turn.over)
+        finally:
+            self.discard(files)
+
+    def discard(self, files: Sequence[str]) -> None:
+        """Remove uploaded files from the disk."""
+        if self._uploads is not None:
+            self._uploads.discard(files)
+
+    def upload(self, files: list[str] | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """Read the uploaded files and add them to the visitor's documents; each file gets its line."""
+        visitor, address = visitor_of(request)
+        turn = self._reading.join(visitor, address)
+        try:
+            for place in self._reading.wait(turn):
+                yield gr.skip(), gr.skip(), render.status(render.queue_line(place))
+            if not turn.over:
+                yield self._add(files or [], turn, visitor, address)
+        except SpringError as error:
+            yield None, gr.skip(), render.status(str(error), kind="error")
+        finally:
+            self._reading.finish(turn)
+            self.discard(files or [])
+
+    def _add(self, files: Sequence[str], turn: Turn, visitor: str, address: str) -> tuple[Any, ...]:
+        own = self.sessions.documents(visitor) if self.sessions.has(visitor) else None
+        before = own.collection if own else Collection((), (), ())
+        added = self.read(files, turn, [result.name for result in before.results])
+        passages = before.passages + added.passages
+        lines = render.file_list(before.results + added.results)
+        if len(passages) > MOST_OWN_PASSAGES:
+            raise PromptError(
+                f"These would be {len(passages):,} passages; the page takes {MOST_OWN_PASSAGES:,} at once: "
+                "please upload fewer or shorter files."
+            )
+        if not passages:
+            return None, gr.skip(), lines
+        joined = Collection(before.documents + added.documents, passages, before.results + added.results)
+        self.sessions.keep(visitor, Library.build(OWN, joined), address)
+        return None, OWN, lines
+
+    def forget(self, request: gr.Request) -> tuple[Any, ...]:
+        """Drop the visitor's documents."""
+        self.sessions.forget(visitor_of(request)[0])
+        return next(iter(self.samples), OWN), ""
+
+    def choose(self, name: str, question: str, gold: str) -> list[Any]:
+        """Show the chosen collection's examples; a question typed by the visitor stays."""
+        library = self._sample(name)
+        examples = library.questions if library else ()
+        question, gold = text_of(question), text_of(gold)
+        known = {q.question for sample in self.samples.values() for q in sample.questions}
+        if question in known or not question.strip():
+            question = examples[0].question if examples else ""
+            gold = GOLD_SEPARATOR.join(examples[0].golden_answers) if examples else ""
+        return [question, gold, *_example_buttons(examples)]
+
+    def example(self, index: int) -> Callable[[str], tuple[Any, Any]]:
+        """The handler of an example's button: the question and its golden answers."""
+
+        def fill(name: str) -> tuple[Any, Any]:
+            library = self._sample(name)
+            if library is None or index >= len(library.questions):
+                return gr.skip(), gr.skip()
+            question = library.questions[index]
+            return question.question, GOLD_SEPARATOR.join(question.golden_answers)
+
+        return fill
+
+    def golden(self, question: str, gold: str) -> list[str]:
+        """The golden answers to score with; those that an example brought go with its question alone."""
+        question, gold = text_of(question), text_of(gold)
+        for sample in self.samples.values():
+            for known in sample.questions:
+                if gold and gold == GOLD_SEPARATOR.join(known.golden_answers) and question.strip() != known.question:
+                    return []
+        return [text for text in gold.split(GOLD_SEPARATOR.strip()) if text.strip()]
+
+    def _sample(self, name: str) -> Library | None:
+        return self.samples.get(name) if isinstance(name, str) else None
+
+
+def _example_buttons(questions: Sequence[Any]) -> list[Any]:
+    shown = [gr.update(value=q.question, visible=True) for q in questions[:EXAMPLES]]
+    return shown + [gr.update(visible=False)] * (EXAMPLES - len(shown))

@@ -1,0 +1,108 @@
+"""Uploaded files on disk: a folder for each upload, gone once it is read.
+
+Gradio names uploads by their content, so that two visitors with the same file would share it, and the first to be
+done with it would take it from the other.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+FORGOTTEN = 1800.0  # seconds after which a file that was never read is removed
+EMPTY = 30.0
+LOCK = "lock"
+
+
+class Uploads:
+    """The files of one running server, in a folder of its own below `root`.
+
+    The folder is held by a lock, which the kernel lets go of however the server ends: the next one to start
+    removes all folders that nobody holds.
+
+    Args:
+        root: by default `spring-live` in the system's folder of temporary files.
+
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = root or Path(tempfile.gettempdir()) / f"spring-live-{os.getuid()}"
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._remove_orphans()
+        self.folder = self._root / secrets.token_hex(8)
+        self.folder.mkdir(mode=0o700)
+        self._lock = os.open(self.folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.received = self.folder / "received"
+        self.received.mkdir()
+
+    def new(self) -> Path:
+        """An empty folder for one upload; nobody can guess its name."""
+        folder = self.received / secrets.token_urlsafe(16)
+        folder.mkdir()
+        return folder
+
+    def owns(self, path: str | Path) -> bool:
+        """Whether a path is that of an uploaded file, still here or not."""
+        return Path(path).is_relative_to(self.received) and ".." not in Path(path).parts
+
+    def discard(self, paths: Iterable[str | Path]) -> None:
+        """Remove the uploads that these files came with; files that are none of ours stay."""
+        for path in filter(self.owns, map(Path, paths)):
+            shutil.rmtree(self.received / path.relative_to(self.received).parts[0], ignore_errors=True)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all uploads on disk now, those that are still coming in included."""
+        return sum(_size(path) for path in self.received.rglob("*"))
+
+    def tidy(self, age: float = FORGOTTEN) -> None:
+        """Remove what is older than `age` seconds: uploads that were never read, and served files.
+
+        Gradio makes one more file, an empty one, for each that it hands over; these are removed sooner.
+        """
+        served = (path for path in self.folder.iterdir() if path.name not in (LOCK, self.received.name))
+        for path in (*self.received.iterdir(), *served):
+            if path.is_file():
+                if _changed(path) < time.time() - min(age, EMPTY):
+                    path.unlink(missing_ok=True)
+            elif _changed(path) < time.time() - age:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def _remove_orphans(self) -> None:
+        for folder in self._root.iterdir():
+            try:
+                lock = os.open(folder / LOCK, os.O_RDWR)
+            except OSError:  # none of ours, or about to be made or removed
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # its server is alive
+                continue
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # removed meanwhile
+        return 0
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()

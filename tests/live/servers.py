@@ -1,0 +1,79 @@
+"""A server of its own process with a tiny random model, and visitors that speak to it as the page does."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import ROOT
+
+
+@dataclass
+class Server:
+    """What a test may look at: the page's address, its process, its files."""
+
+    url: str
+    process: psutil.Popen
+    files: Path
+    log: Path
+
+    @property
+    def model(self) -> psutil.Process:
+        """The model's process."""
+        return next(p for p in self.process.children() if "spring.model_server" in p.cmdline())
+
+    @property
+    def uploaded(self) -> list[str]:
+        """What lies on the disk of visitors' files."""
+        return [path.name for path in self.files.glob("*/received/**/*")]
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> float:
+        """Seconds until the condition held."""
+        started = time.monotonic()
+        while not condition():
+            assert time.monotonic() - started < seconds, (self.uploaded, self.log.read_text()[-500:])
+            time.sleep(0.05)
+        return time.monotonic() - started
+
+
+def start(folder: Path, tokens: Path, files: Path, log: Path, **settings: str) -> Server:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(files),
+        "SPRING_BACKBONE": str(folder),
+        "SPRING_TOKENS": str(tokens),
+        "SPRING_PRECISION": "fp32",
+        **settings,
+    }
+    with log.open("a") as output:
+        started = psutil.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    server = Server(f"http://127.0.0.1:{port}/", started, files, log)
+
+    def answers() -> bool:
+        assert started.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(server.url, timeout=5).close()
+        except OSError:
+            return False
+        return "The model answers after" in log.read_text()
+
+    server.wait(answers, 120)
+    return server
+
+
+def stop(server: Server) -> None:
+    for process in (server.process, *server.process.children()):
+        process.kill()
+    server.process.wait()

@@ -1,0 +1,78 @@
+"""What dies, and what the others notice of it."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+
+import psutil
+
+from benchmarks.visitor import Visitor, text_of
+from tests.live.conftest import reader
+from tests.live.servers import start, stop
+
+QUESTION = "What is the secret word of the keeper?"
+DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
+
+
+def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(server, document) -> None:
+    async def attack() -> None:
+        file = document("turquoise")
+        async with reader(server, file, "198.51.100.1") as first, reader(server, file, "198.51.100.2") as second:
+            before = (await second.answer(QUESTION, tokens=4))[1:]
+            running = first.ask(QUESTION, tokens=256)
+            await anext(running)
+            waiting = second.ask(QUESTION, tokens=4)
+            assert text_of((await anext(waiting))[0]) == "Waiting: you are next."
+            started = time.monotonic()
+            os.kill(server.model.pid, signal.SIGKILL)
+            last = [shown async for shown in running][-1]
+            assert time.monotonic() - started < 5
+            assert text_of(last[0]) == DIED
+            # Who waits is answered once it is loaded again, within the seconds that an answer may take or by asking
+            # once more; the documents are there.
+            async for _ in waiting:
+                pass
+            assert (await second.answer(QUESTION, tokens=4))[1:] == before
+            assert (await first.answer(QUESTION, tokens=4))[1:] == before
+
+    asyncio.run(attack())
+    assert len([child for child in server.process.children() if child.is_running()]) == 1
+
+
+def test_the_server_killed_leaves_nothing_behind(live_model, document, tmp_path) -> None:
+    async def upload_and_answer(running) -> None:
+        async with Visitor(running.url) as visitor:
+            await visitor.upload(document("left"))
+
+    first = start(*live_model, tmp_path / "files", tmp_path / "log")
+    asyncio.run(upload_and_answer(first))
+    model = first.model
+    assert "left.txt" in first.uploaded
+    first.process.kill()
+    first.process.wait()
+    psutil.wait_procs([model], timeout=5)
+    assert not model.is_running() or model.status() == psutil.STATUS_ZOMBIE
+    assert "left.txt" in first.uploaded  # nobody was left to remove it
+    second = start(*live_model, tmp_path / "files", tmp_path / "log2")
+    try:
+        assert second.uploaded == []
+        assert len(list((tmp_path / "files").iterdir())) == 1
+    finally:
+        stop(second)
+
+
+def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, document) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, "198.51.100.1") as visitor:
+            for fn_index in (-1, 10**6, None):
+                response = await visitor.post("queue/join", fn_index=fn_index, data=[])
+                assert response.status_code >= 400
+                assert "Traceback" not in response.text
+                assert "/site-packages/" not in response.text
+            response = await visitor.post("run/predict", fn_index=visitor.functions["begin_here"], data="none")
+            assert response.status_code >= 400
+            assert "Traceback" not in json.dumps(response.text)
+
+    asyncio.run(attack())

@@ -1,0 +1,153 @@
+"""The model in a process of its own: the same answers, and what comes of its death."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from spring.backbone import Backbone
+from spring.errors import BackboneError, ModelError, PromptError
+from spring.generation import Engine
+from spring.model_process import ModelProcess
+from spring.virtual_tokens import VirtualTokens
+from tests.conftest import PROMPT, ROOT, asks, finish, forced_ids, new_engine, one_line
+
+
+@pytest.fixture(scope="module")
+def token_file(tiny_llama: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokens") / "tokens.safetensors"
+    tokens = new_engine(tiny_llama).tokens
+    VirtualTokens(tokens.embeddings, tiny_llama.name, tokens.learned).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def process(tiny_llama_folder: Path, token_file: Path) -> Iterator[ModelProcess]:
+    model = ModelProcess(backbone=str(tiny_llama_folder), tokens=str(token_file), precision="fp32")
+    yield model
+    model.close()
+
+
+def wait_until(condition, seconds: float = 60.0) -> float:
+    """Seconds that it took until the condition held."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_it_answers_as_the_engine_does(process: ModelProcess, llama_engine: Engine) -> None:
+    requests = asks(PROMPT, (0, 50))
+    assert process.backbone.name == llama_engine.backbone.name
+    assert process.backbone.context_length == llama_engine.backbone.context_length
+    assert (len(process.tokens), process.tokens.learned) == (50, "for the tests")
+    assert process.device == "cpu"
+    assert forced_ids(process, requests) == forced_ids(llama_engine, requests)
+    assert process.length(requests[1]) == llama_engine.length(requests[1])
+    sampled = [finish(engine, requests, temperature=1.0, seed=5).ids for engine in (process, llama_engine)]
+    assert sampled[0] == sampled[1]
+
+
+def test_streams_take_turns_and_a_dropped_one_is_stopped(process: ModelProcess) -> None:
+    long, short = (process.stream(asks(PROMPT, (0,)), 200, ignore_eos=True) for _ in range(2))
+    next(long)
+    assert len([next(short) for _ in range(5)]) == 5
+    assert len(next(long).ids[0]) <= 3  # a step is made when one is asked for, not ahead
+    long.close()
+    short.close()
+    assert not process._child._boxes
+    assert forced_ids(process, asks(PROMPT, (0,)), 3)
+
+
+def test_what_cannot_be_asked_is_said_as_the_engine_says_it(process: ModelProcess) -> None:
+    with pytest.raises(PromptError) as error:
+        finish(process, asks(PROMPT, (99,)))
+    assert "99 virtual tokens are out of range" in one_line(error)
+
+
+def test_killed_while_streaming_it_says_so_and_answers_again(process: ModelProcess) -> None:
+    before = forced_ids(process, asks(PROMPT, (0, 50)))
+    stream = process.stream(asks(PROMPT, (0, 50)), 200, ignore_eos=True)
+    next(stream)
+    killed, started = process.pid, time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    with pytest.raises(ModelError) as error:
+        list(stream)
+    assert time.monotonic() - started < 5
+    assert one_line(error) == "The model has stopped unexpectedly and is being loaded again: please ask again."
+    assert forced_ids(process, asks(PROMPT, (0, 50))) == before  # waits until it is loaded
+    assert process.ready
+    assert process.pid != killed
+    assert not psutil.pid_exists(killed)
+    assert not process._child._boxes
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError) as error:
+        ModelProcess(backbone=str(tmp_path / "nowhere"))
+    assert "nowhere" in one_line(error)
+
+
+def test_it_ends_when_the_server_is_killed(tiny_llama_folder: Path) -> None:
+    program = (
+        "from spring.model_process import ModelProcess; import sys, time; "
+        "print(ModelProcess(backbone=sys.argv[1], precision='fp32').pid, flush=True); time.sleep(99)"
+    )
+    command = [sys.executable, "-c", program, str(tiny_llama_folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        model = psutil.Process(int(server.stdout.readline()))
+        server.kill()
+        gone, _ = psutil.wait_procs([model], timeout=5)
+        assert gone or model.status() == psutil.STATUS_ZOMBIE  # nobody reaps it in a container without init
+
+
+# --- out of memory ---
+
+NO_MEMORY = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried ..."
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError(NO_MEMORY), torch.OutOfMemoryError("CUDA out of memory."), MemoryError()]
+)
+@pytest.mark.parametrize("step", [1, 2, 5, 9])  # reading the passages; the first token; a middle one; the last
+def test_out_of_memory_fails_that_request_alone(
+    llama_engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, step: int
+) -> None:
+    requests = asks(PROMPT, (0, 50))
+    expected, calls = forced_ids(llama_engine, requests), []
+    llama_engine.prefixes.clear()
+    inner = llama_engine.backbone.model.base_model.forward
+
+    def forward(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == step:
+            raise error
+        return inner(*args, **kwargs)
+
+    monkeypatch.setattr(llama_engine.backbone.model.base_model, "forward", forward)
+    with pytest.raises(ModelError) as raised:
+        forced_ids(llama_engine, requests)
+    assert "not enough memory for this question" in one_line(raised)
+    assert len(calls) == step
+    assert len(llama_engine.prefixes) == 0  # what was kept makes room
+    assert forced_ids(llama_engine, requests) == expected
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(llama_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(llama_engine.backbone.model.base_model, "forward", forward)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        finish(llama_engine, asks())
+    monkeypatch.undo()
+    assert forced_ids(llama_engine, asks(PROMPT, (0,)))
