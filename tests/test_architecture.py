@@ -15,7 +15,7 @@ TABLE = """
     retrieval prompt answers
     virtual_tokens
     embedded known_backbones hub finding
-    memory cpu backbone quantization
+    memory cpu seam backbone quantization
     prefix_cache generation comparison
     dataset metrics samples
     loss examples schedule run_folder training
@@ -27,8 +27,18 @@ TABLE = """
     commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization", "prefix_cache", "generation"}
-WITH_TORCH |= {"loss", "training", "train_command", "zero_gpu"}
+WITH_TORCH = {
+    "virtual_tokens",
+    "embedded",
+    "memory",
+    "cpu",
+    "seam",
+    "backbone",
+    "quantization",
+    "prefix_cache",
+    "generation",
+}
+WITH_TORCH |= {"prefix_cache", "generation", "loss", "training", "train_command", "zero_gpu"}
 WITH_GRADIO = {"page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
