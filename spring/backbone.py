@@ -1,18 +1,15 @@
 """The frozen language model and its tokenizer."""
 
-import copy
 import os
-import secrets
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from tokenizers import AddedToken
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -34,32 +31,15 @@ from spring.finding import find_backbone
 from spring.known_backbones import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
 from spring.memory import embedding_width, model_without_weights, require_memory, size_of
 from spring.prompt import INSTRUCTION, Prompt
+from spring.seam import LAYOUTS, encode_apart, encode_at_once, parting
 from spring.virtual_tokens import VirtualTokens
-
-Layout = Literal["training", "recipe"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """A frozen causal language model and its fast tokenizer; nothing here ever changes either of them.
 
-    The layout says which ids stand beside the virtual tokens. In training (`fine_tune_qa_dataset.py` and the collator
-    of https://github.com/DaoD/SPRING) the whole text is encoded at once and the tokens are put in before `Question:`:
-    that is "training", the default. Users of the published files write `[ref1][ref2]...` into the text, and then the
-    tokenizer encodes what is left and right of them apart: that is "recipe". Whether the two differ depends on the
-    tokenizer, as tests/test_layout.py shows with transformers 5.24 and tokenizers 0.23:
-
-    - a space mark put before the first piece alone, or before none (Metaspace with `prepend_scheme` "first" or
-      "never", as transformers builds Llama's from `"legacy": false`): no difference.
-    - a space mark put before every piece ("always", as from `"legacy": true`): the recipe reads `▁Question` where
-      training read `Question`.
-    - a normalizer that puts the mark (`Prepend`, in a tokenizer.json that is read as it is, as transformers does for
-      Mistral): the recipe's tokens are not found in the text at all, and the model reads the letters `[ref1]`. Here
-      "recipe" is what it gives once they are found (`normalized=False`): as "always".
-    - byte-level BPE (the default backbone): it may join the line ends before the seam, which training did not.
-
-    The Llama-2 files go with the first kind and the Mistral files with the third, as far as is known without the hub.
+    `layout` says which ids stand beside the virtual tokens: see `spring.seam`.
     """
 
     name: str
@@ -111,43 +91,23 @@ class Backbone:
         eos = config.eos_token_id if config is not None else None
         return frozenset() if eos is None else frozenset([eos] if isinstance(eos, int) else eos)
 
-    def encode(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        """Return the ids left and right of the seam.
-
-        The whole text is encoded at once and then split by character offsets, so that the ids are the same for
-        every k and equal to the plain prompt's: encoding the halves apart goes wrong on SentencePiece tokenizers,
-        which put a space mark before every text. Special tokens written in a document stay text, because the
-        tokenizer was loaded with `split_special_tokens=True`.
-        """
-        if self.layout == "recipe":
-            return self._encode_apart(prompt)
-        encoded = self.tokenizer(str(prompt), return_offsets_mapping=True, return_special_tokens_mask=True)
-        ids, offsets, special = encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"]
-        while special and special[-1]:  # an end-of-sequence mark would end the prompt before the answer
-            ids, offsets, special = ids[:-1], offsets[:-1], special[:-1]
-        seam = len(prompt.before)
-        after = (i for i, (start, _) in enumerate(offsets) if start >= seam and not special[i])
-        split = next(after, len(ids))
-        if not 0 < split < len(ids):
-            raise PromptError("The question has no text that the model can read; please rephrase it.")
-        return ids[:split], ids[split:]
-
     @cached_property
     def _parting(self) -> tuple[PreTrainedTokenizerBase, str]:
-        """A copy of the tokenizer that knows one more token, and that token: no document can guess it."""
-        tokenizer, token = copy.deepcopy(self.tokenizer), f"[seam {secrets.token_hex(8)}]"
-        tokenizer.add_tokens([AddedToken(token, normalized=False)])
-        return tokenizer, token
+        return parting(self.tokenizer)
 
-    def _encode_apart(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        """The ids left and right of the seam where a token of the tokenizer's own stands there: the recipe's."""
-        tokenizer, token = self._parting
-        encoded = tokenizer(f"{prompt.before}{token}{prompt.after}", return_special_tokens_mask=True)
-        ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
-        while special[-1]:
-            ids, special = ids[:-1], special[:-1]
-        split = ids.index(tokenizer.convert_tokens_to_ids(token))
-        return ids[:split], ids[split + 1 :]
+    def encode(self, prompt: Prompt) -> tuple[list[int], list[int]]:
+        """Return the ids left and right of the seam, which are the same for every k.
+
+        Special tokens written in a document stay text, because the tokenizer was loaded with
+        `split_special_tokens=True`.
+
+        Raises:
+            PromptError: nothing is left on one side.
+
+        """
+        if self.layout == "recipe":
+            return encode_apart(*self._parting, prompt)
+        return encode_at_once(self.tokenizer, prompt)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens and outer white space."""
@@ -225,7 +185,7 @@ def load_backbone(
             4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
         report: takes a line on slow steps.
         tokens: virtual tokens that it is loaded for.
-        layout: "training" or "recipe" (see `Backbone`).
+        layout: "training" or "recipe" (see `spring.seam`).
 
     Raises:
         BackboneError: unknown precision or layout, or the model cannot be found or loaded, or does not fit.

@@ -15,7 +15,7 @@ TABLE = """
     retrieval prompt answers
     plain_tensor token_files virtual_tokens
     embedded known_backbones hub finding
-    memory cpu backbone quantization
+    memory cpu seam backbone quantization
     prefix_cache model_thread generation comparison
     messages model_server model_process
     dataset metrics samples parsing sandbox_child
@@ -29,8 +29,9 @@ TABLE = """
     commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "backbone", "quantization"}
-WITH_TORCH |= {"prefix_cache", "model_thread", "generation", "reader", "loss", "training", "train_command", "zero_gpu"}
+WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "seam", "backbone"}
+WITH_TORCH |= {"quantization", "prefix_cache", "model_thread", "generation"}
+WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
 WITH_GRADIO = {"shelf", "api", "server", "page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}

@@ -1,7 +1,7 @@
 """Which ids stand beside the virtual tokens, against the recipe of the authors' README on real tokenizers.
 
 In training (the authors' collator) the whole text is encoded at once; their README writes `[ref1]...` into the text,
-so the tokenizer encodes both sides apart. See `Backbone` for what that comes to.
+so the tokenizer encodes both sides apart. See `spring.seam` for what that comes to.
 """
 
 import json
