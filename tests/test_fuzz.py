@@ -11,16 +11,16 @@ SEED = 20_261_124
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_broken_files_are_read_or_refused_in_a_sentence(suffix: str, tmp_path: Path) -> None:
     fuzzer = Fuzzer(SEED, tmp_path / "kept")
-    fuzzer.documents(suffix, 25)
+    fuzzer.documents(suffix, 15)
     print(f"seed {SEED}: {fuzzer.counts}")
-    assert fuzzer.counts[suffix].total() == 25
+    assert fuzzer.counts[suffix].total() == 15
     assert fuzzer.counts[suffix]["read"] > 0
     assert not (tmp_path / "kept").exists()
 
 
 def test_broken_token_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     fuzzer = Fuzzer(SEED, tmp_path / "kept")
-    fuzzer.token_files(25)
+    fuzzer.token_files(15)
     print(f"seed {SEED}: {fuzzer.counts}")
     assert fuzzer.counts["tokens"]["refused"] > 0
     assert not (tmp_path / "kept").exists()

@@ -20,7 +20,7 @@ from spring.limits import LIMITS, MIB
 from spring.parsing import parse_documents, parse_questions
 from tests.conftest import one_line
 
-QUICK = replace(LIMITS, cpu_seconds=3, file_seconds=100, upload_seconds=600)  # busy machines are slow
+QUICK = replace(LIMITS, cpu_seconds=2, file_seconds=100, upload_seconds=600)  # busy machines are slow
 GOOD = "good.txt: 1 page, 1 passage"
 
 
@@ -110,7 +110,7 @@ def test_bytes_of_all_files_together(tmp_path: Path) -> None:
 
 def test_time_of_all_files_together(tmp_path: Path) -> None:
     paths = [write(tmp_path / "slow.pdf", slow_pdf()), write(tmp_path / "good.txt", "lamp")]
-    assert lines(paths, cpu_seconds=30, upload_seconds=4) == [
+    assert lines(paths, cpu_seconds=30, upload_seconds=1.5) == [
         f"slow.pdf: {TOO_SLOW}",
         "good.txt: there was no time left to read it; upload fewer files at once",
     ]
