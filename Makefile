@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate space fuzz check install format clean
+.PHONY: demo test evaluate space fuzz soak check install format clean
+
+.PHONY: demo test evaluate soak check install format clean
 
 demo: install
 	$(BIN)/python app.py
@@ -30,6 +32,16 @@ space: install .venv/.test
 # Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
 fuzz: install .venv/.test
 	PYTHONPATH=tests $(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Many visitors at random on a page of its own: SECONDS=3600 for a long run; CI runs a small one as a test.
+SECONDS ?= 300
+VISITORS ?= 50
+soak: install .venv/.test
+	@GRADIO_SERVER_PORT=7899 $(BIN)/python app.py & server=$$!; \
+	until curl -sf -o /dev/null http://127.0.0.1:7899/; do sleep 1; done; \
+	$(BIN)/python -m benchmarks.soak --url http://127.0.0.1:7899/ --pid $$server \
+	    --seconds $(SECONDS) --visitors $(VISITORS); \
+	result=$$?; kill $$server; exit $$result
 
 install: .venv/.installed
 	$(BIN)/python -m spring prepare
