@@ -4,7 +4,6 @@ BIN := .venv/bin
 
 .PHONY: demo test evaluate space fuzz soak check install format clean
 
-.PHONY: demo test evaluate soak check install format clean
 
 demo: install
 	$(BIN)/python app.py

@@ -168,8 +168,10 @@ class Page:
         return render.facts(engine), gr.skip() if n == EXPECTED_TOKENS else gr.update(maximum=n, value=n)
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
-        """End the visitor's comparison, running or waiting; what is written stays."""
-        self.turns.end(visitor_of(request)[0])
+        """End the visitor's comparison or reading, running or waiting; what is written stays."""
+        visitor, _ = visitor_of(request)
+        self.turns.end(visitor)
+        self.reading.end(visitor)
         return render.status("Stopped."), *buttons(False)
 
     def fail(self) -> tuple[Any, ...]:

@@ -67,7 +67,7 @@ def start(folder: Path, tokens: Path, files: Path, log: Path, **settings: str) -
             urllib.request.urlopen(server.url, timeout=5).close()
         except OSError:
             return False
-        return "The model answers after" in log.read_text()
+        return "the model answers" in log.read_text()
 
     server.wait(answers, 120)
     return server
