@@ -60,6 +60,7 @@ class Limits(NamedTuple):
     upload: int  # of one request
     file: int
     uploads: int  # of all that lie on the disk
+    functions: int  # no bytes: how many handlers there are to call
 
 
 def content_security_policy(nonce: str) -> str:
@@ -145,6 +146,9 @@ class Gate:
         session = call.get("session_hash")
         if session is not None and not (isinstance(session, str) and _SESSION.fullmatch(session)):
             raise Refusal(400, "The session's name must be 1 to 64 letters and digits.")
+        function = call.get("fn_index", 0)
+        if not (isinstance(function, int) and 0 <= function < self._limits.functions):
+            raise Refusal(400, "The request calls nothing that is here: please reload the page.")
         for value in found:
             if "path" in value and not (isinstance(value["path"], str) and self._uploads.owns(value["path"])):
                 raise Refusal(400, "A file of this request was not uploaded here: please upload it.")

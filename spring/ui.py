@@ -245,6 +245,7 @@ def launch(
         upload=settings.session_megabytes * megabyte,
         file=settings.upload_megabytes * megabyte,
         uploads=settings.sessions_megabytes * megabyte,
+        functions=len(demo.fns),
     )
     _, address, _ = demo.launch(
         server_name=host,

@@ -58,7 +58,7 @@ def test_the_server_killed_leaves_nothing_behind(live_model, document, tmp_path)
     second = start(*live_model, tmp_path / "files", tmp_path / "log2")
     try:
         assert second.uploaded == []
-        assert len(list((tmp_path / "files").iterdir())) == 1
+        assert len(list((tmp_path / "files").glob("*/lock"))) == 1
     finally:
         stop(second)
 
@@ -68,9 +68,8 @@ def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, document) -> Non
         async with Visitor(server.url, "198.51.100.1") as visitor:
             for fn_index in (-1, 10**6, None):
                 response = await visitor.post("queue/join", fn_index=fn_index, data=[])
-                assert response.status_code >= 400
-                assert "Traceback" not in response.text
-                assert "/site-packages/" not in response.text
+                assert response.status_code == 400
+                assert response.json()["detail"] == "The request calls nothing that is here: please reload the page."
             response = await visitor.post("run/predict", fn_index=visitor.functions["begin_here"], data="none")
             assert response.status_code >= 400
             assert "Traceback" not in json.dumps(response.text)

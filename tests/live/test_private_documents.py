@@ -49,7 +49,7 @@ def test_nobody_sees_anothers_documents(server, document, with_neighbour) -> Non
     with_neighbour(attack)
 
 
-def test_a_flood_of_sessions_is_refused_and_pushes_nobody_out(server, tmp_path, with_neighbour) -> None:
+def test_a_flood_of_sessions_is_refused_and_pushes_nobody_out(server, document, tmp_path, with_neighbour) -> None:
     large = tmp_path / "large.txt"
     large.write_text(" ".join(f"word{i}" for i in range(60_000)))  # 0.5 MB, some 4 MB of memory with its index
 
@@ -67,7 +67,7 @@ def test_a_flood_of_sessions_is_refused_and_pushes_nobody_out(server, tmp_path, 
             lines.append(await visitors[-1].add_documents(medium))
         assert lines[0].startswith("medium.txt: 1 page")
         assert lines[-1] == "There is no room for more documents now: please try again in a few minutes."
-        async with reader(server, medium, "198.51.100.7"):  # another address has room
+        async with reader(server, document("turquoise"), "198.51.100.7"):  # another address has room
             pass
         for visitor in visitors:
             await visitor.call("forget")
