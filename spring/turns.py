@@ -137,9 +137,13 @@ class Turns:
             self._changed.notify_all()
 
     def end(self, visitor: str) -> None:
-        """End what the visitor has going on, if there is anything."""
+        """End all that the visitor has going on, if there is anything."""
         with self._changed:
             self._end(visitor)
+            for turn in (*self._waiting, *self._running):
+                if turn.visitor == visitor:
+                    turn.ended = True
+            self._changed.notify_all()
 
     def __len__(self) -> int:
         """How many wait."""
