@@ -1,6 +1,5 @@
 """A live server with a tiny random model that never ends an answer by itself."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from benchmarks.visitor import Visitor
 from spring.backbone import load_backbone
 from tests.conftest import _byte_level_tokenizer, _save, _shape, new_engine
-from tests.live.servers import Server, start, stop
+from tests.live.servers import Server, in_a_loop, start, stop
 
 NEIGHBOUR = "203.0.113.200"
 
@@ -73,7 +72,7 @@ def with_neighbour(server: Server, document: Callable[[str], Path]) -> Callable[
         server.wait(lambda: not server.uploaded)
 
     def run_all(attack: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        asyncio.run(run(attack))
+        in_a_loop(run(attack))
 
     return run_all
 

@@ -1,18 +1,23 @@
 """A server of its own process with a tiny random model, and visitors that speak to it as the page does."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
 from tests.conftest import ROOT
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -41,6 +46,12 @@ class Server:
             assert time.monotonic() - started < seconds, (self.uploaded, self.log.read_text()[-500:])
             time.sleep(0.05)
         return time.monotonic() - started
+
+
+def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: the browser of other tests keeps a running loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def start(folder: Path, tokens: Path, files: Path, log: Path, **settings: str) -> Server:

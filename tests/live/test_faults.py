@@ -1,6 +1,5 @@
 """What dies, and what the others notice of it."""
 
-import asyncio
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import psutil
 
 from benchmarks.visitor import Visitor, text_of
 from tests.live.conftest import reader
-from tests.live.servers import start, stop
+from tests.live.servers import in_a_loop, start, stop
 
 QUESTION = "What is the secret word of the keeper?"
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
@@ -37,7 +36,7 @@ def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(se
             assert (await second.answer(QUESTION, tokens=4))[1:] == before
             assert (await first.answer(QUESTION, tokens=4))[1:] == before
 
-    asyncio.run(attack())
+    in_a_loop(attack())
     assert len([child for child in server.process.children() if child.is_running()]) == 1
 
 
@@ -47,7 +46,7 @@ def test_the_server_killed_leaves_nothing_behind(live_model, document, tmp_path)
             await visitor.upload(document("left"))
 
     first = start(*live_model, tmp_path / "files", tmp_path / "log")
-    asyncio.run(upload_and_answer(first))
+    in_a_loop(upload_and_answer(first))
     model = first.model
     assert "left.txt" in first.uploaded
     first.process.kill()
@@ -74,4 +73,4 @@ def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, document) -> Non
             assert response.status_code >= 400
             assert "Traceback" not in json.dumps(response.text)
 
-    asyncio.run(attack())
+    in_a_loop(attack())

@@ -12,6 +12,7 @@ from spring.samples import load_samples
 from spring.settings import AppSettings
 from spring.ui import launch
 from tests.live.conftest import reader
+from tests.live.servers import in_a_loop
 
 QUESTION = "What is the secret word of the keeper?"
 
@@ -112,5 +113,5 @@ def test_documents_expire_when_idle_and_soon_after_the_page_is_closed(
                 await asyncio.sleep(0.05)
             raise AssertionError("kept after the page was closed")
 
-        asyncio.run(visit())
+        in_a_loop(visit())
     gc.collect()

@@ -8,7 +8,7 @@ from gradio_client import Client
 
 from benchmarks.visitor import Visitor, text_of
 from tests.live.conftest import reader
-from tests.live.servers import Server
+from tests.live.servers import Server, in_a_loop
 
 QUESTION = "What is the secret word of the keeper?"
 LONG = {"tokens": 256, "k": 50}
@@ -39,7 +39,7 @@ def test_an_answer_is_cut_after_the_seconds_that_it_may_take(server, document) -
             status, answers, _ = await visitor.answer(QUESTION, **LONG)
             return time.monotonic() - started, status, answers
 
-    seconds, status, answers = asyncio.run(ask())
+    seconds, status, answers = in_a_loop(ask())
     assert 3.9 < seconds < 6  # so that what the tests below wait for is not this
     assert status == "An answer may take 4 seconds, and they are over; what is written is kept."
     assert all(answers)
