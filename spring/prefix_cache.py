@@ -43,6 +43,11 @@ class BufferedLayer(DynamicLayer):
         self.keys, self.values = self._keys[:, :, :end], self._values[:, :, :end]
         return self.keys, self.values
 
+    def extend(self, length: int) -> None:
+        """Append positions whose states the caller fills in; the buffers must be there."""
+        end = self.keys.shape[2] + length
+        self.keys, self.values = self._keys[:, :, :end], self._values[:, :, :end]
+
     def keep_rows(self, rows: int, moves: Sequence[tuple[int, int]]) -> None:
         """Copy rows (to, from), and keep the first `rows`."""
         for place, row in moves:
@@ -99,13 +104,14 @@ def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: in
     cache = new_cache(len(prefixes[0].layers), capacity)
     for index, layer in enumerate(cast(list[BufferedLayer], cache.layers)):
         sources = [prefix.layers[index] for prefix in prefixes]
-        zeros = sources[0].keys.new_zeros(())
-        shape = (len(prefixes), sources[0].keys.shape[1], passages + virtual_tokens, sources[0].keys.shape[3])
-        layer.update(zeros.expand(shape), zeros.expand(shape))
+        keys, values = (states.expand(len(prefixes), -1, -1, -1) for states in (sources[0].keys, sources[0].values))
+        layer.lazy_initialization(keys, values)
+        layer.extend(passages + virtual_tokens)
         for row, (prefix, source) in enumerate(zip(prefixes, sources, strict=True)):
             start, end = passages - len(prefix.ids), len(prefix.ids) + virtual_tokens
-            layer.keys[row, :, start:] = source.keys[0, :, :end]
-            layer.values[row, :, start:] = source.values[0, :, :end]
+            for states, read in ((layer.keys, source.keys), (layer.values, source.values)):
+                states[row, :, :start] = 0
+                states[row, :, start:] = read[0, :, :end]
     return cache
 
 
