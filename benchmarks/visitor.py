@@ -102,12 +102,13 @@ class Visitor:
 
     async def upload(self, *files: Path) -> list[dict[str, Any]]:
         """Send files; returns what a call names them by."""
-        sent = [("files", (file.name, file.read_bytes())) for file in files]
-        response = (await self.client.post(f"{API}/upload", files=sent)).raise_for_status()
-        return [
-            {"path": path, "orig_name": file.name, "meta": {"_type": "gradio.FileData"}}
-            for path, file in zip(response.json(), files, strict=True)
-        ]
+        return [named for file in files for named in await self.send(file.name, file.read_bytes())]
+
+    async def send(self, name: str, data: bytes) -> list[dict[str, Any]]:
+        """Send a file of any name and content; returns what a call names it by."""
+        response = await self.client.post(f"{API}/upload", files=[("files", (name, data))])
+        meta = {"orig_name": Path(name).name, "meta": {"_type": "gradio.FileData"}}
+        return [{"path": path} | meta for path in response.raise_for_status().json()]
 
     async def add_documents(self, *files: Path) -> str:
         """Upload files and have them read; returns the lines below the box."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from gradio.route_utils import upload_fn
+from gradio.routes import file_upload_statuses
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -28,6 +29,7 @@ API = "/gradio_api"
 LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
+PROGRESS_SECONDS = 10.0  # for which the end of an upload is told to whoever follows its progress
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
 
 # Which requests the page and gradio_client make.
@@ -122,6 +124,8 @@ class Gate:
         elif path == f"{API}/queue/data":
             with self._presence.here(_query(scope, "session_hash")):
                 await self._app(scope, receive, send)
+        elif path == f"{API}/upload_progress":
+            await self._progress(_query(scope, "upload_id"), scope, receive, send)
         elif path.startswith(f"{API}/file=") and not self._is_served(path.partition("=")[2]):
             raise Refusal(404, "There is no such file.")
         else:
@@ -158,11 +162,12 @@ class Gate:
         if self._uploads.nbytes > self._limits.uploads:
             raise Refusal(503, "Too many files are being uploaded now: please try again in a minute.")
         request = Request(scope, _Bounded(receive, scope, self._limits.upload).receive)
-        folder = self._uploads.new()
+        folder, upload = self._uploads.new(), _query(scope, "upload_id")
+        progress = file_upload_statuses if _SESSION.fullmatch(upload) else None
         paths: list[str] = []
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                paths, *_ = await upload_fn(request, str(folder), self._limits.file, None)
+                paths, *_ = await upload_fn(request, str(folder), self._limits.file, upload, upload_progress=progress)
         except MultiPartException as error:
             most = self._limits.file // 2**20
             if "maximum allowed size" in error.message:
@@ -173,9 +178,20 @@ class Gate:
         except TimeoutError:
             raise Refusal(408, "The upload took too long: please try again with less.") from None
         finally:
+            # Gradio would remember the progress until somebody has followed it to the end.
+            asyncio.get_running_loop().call_later(PROGRESS_SECONDS, file_upload_statuses.stop_tracking, upload)
             if not paths:  # refused, or the connection was lost: nothing stays
                 self._uploads.discard([folder])
         await JSONResponse(list(map(str, paths)))(scope, receive, send)
+
+    async def _progress(self, upload: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gradio's telling of how much of an upload has come in, which would remember every name it is asked for."""
+        if not _SESSION.fullmatch(upload):
+            raise Refusal(404, "There is no such upload.")
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            file_upload_statuses._signals.pop(upload, None)
 
 
 class _Body:

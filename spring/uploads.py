@@ -58,7 +58,8 @@ class Uploads:
     @property
     def nbytes(self) -> int:
         """Bytes of all uploads on disk now, those that are still coming in included."""
-        return sum(_size(path) for path in self.received.rglob("*"))
+        # os.walk passes over folders that are removed meanwhile, which rglob does not
+        return sum(_size(Path(folder, name)) for folder, _, names in os.walk(self.received) for name in names)
 
     def tidy(self, age: float = FORGOTTEN) -> None:
         """Remove what is older than `age` seconds: uploads that were never read, and served files.

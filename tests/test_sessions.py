@@ -1,5 +1,7 @@
 """Visitors' documents in memory and their files on disk."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -103,6 +105,26 @@ def test_uploads_have_folders_of_their_own_and_leave_one_by_one(tmp_path) -> Non
     assert not uploads.owns(f"{uploads.received}/../lock")
     uploads.tidy(age=-1)
     assert not second.exists()
+    uploads.close()
+
+
+def test_uploads_may_go_while_they_are_counted(tmp_path) -> None:
+    uploads, over = Uploads(tmp_path), Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            folder = uploads.new()
+            (folder / "a.txt").write_text("abc")
+            uploads.discard([folder])
+
+    with ThreadPoolExecutor(3) as pool:
+        visitors = [pool.submit(come_and_go) for _ in range(3)]
+        try:
+            sizes = [uploads.nbytes for _ in range(500)]
+        finally:
+            over.set()
+    assert [visitor.result() for visitor in visitors] == [None] * 3
+    assert set(sizes) <= {0, 3, 6, 9}
     uploads.close()
 
 

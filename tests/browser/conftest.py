@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from spring.backbone import load_backbone
 
@@ -104,9 +104,15 @@ class Visitor:
         self.requested: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requested.append(request.url))
+        self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address)
         self.page.wait_for_selector("#facts b")  # the model is loaded
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        """What the browser complains of: something blocked by the Content-Security-Policy, or not found."""
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def text(self, selector: str) -> str:
         return self.page.inner_text(selector)
@@ -168,7 +174,7 @@ def visit(browser, address):
 
     yield open_page
     for visitor in visitors:
-        assert not visitor.errors
+        assert visitor.errors == []
         visitor.context.close()
 
 

@@ -1,5 +1,6 @@
 """A live server with a tiny random model that never ends an answer by itself."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -39,12 +40,26 @@ def server(live_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     running = start(
         *live_model, folder / "files", folder / "log", **{f"SPRING_{name}": value for name, value in small.items()}
     )
+    in_a_loop(_all_at_once(running.url))
+    threads = running.threads
     yield running
+    # Gradio's pool, which has grown to as many threads as ever were busy, lets go of them after 10 s.
+    running.wait(lambda: running.threads <= threads, 25)
     log = (folder / "log").read_text()
     stop(running)
     # Gradio tells the log of every choice that is none, and every number out of a slider's bounds.
     unexpected = [error for error in log.split("Traceback")[1:] if "gradio.exceptions.Error: " not in error]
     assert unexpected == []
+
+
+async def _all_at_once(url: str) -> None:
+    """Several visitors, who make the server start the threads that it keeps."""
+    visitors = [Visitor(url, f"198.51.100.{number}") for number in range(1, 9)]
+    for visitor in visitors:
+        await visitor.__aenter__()
+    await asyncio.gather(*(visitor.answer("What is there?", name="Orlo station", tokens=4) for visitor in visitors))
+    for visitor in visitors:
+        await visitor.__aexit__()
 
 
 @pytest.fixture
@@ -61,15 +76,20 @@ def document(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def with_neighbour(server: Server, document: Callable[[str], Path]) -> Callable[[Callable[[], Awaitable[None]]], None]:
-    """Run something while another visitor has the page open, who afterwards is answered as before."""
+    """Run something while another visitor has the page open, who afterwards is answered as before.
+
+    The server then holds no more memory, files and connections than it did; its threads are looked at in the end.
+    """
 
     async def run(attack: Callable[[], Awaitable[None]]) -> None:
         async with reader(server, document("vermilion"), NEIGHBOUR) as neighbour:
             before = await neighbour.answer("What is the secret word?")
             assert "vermilion" in before[2]
+            memory, handles = server.memory, server.handles
             await attack()
             assert (await neighbour.answer("What is the secret word?"))[1:] == before[1:]
-        server.wait(lambda: not server.uploaded)
+        server.wait(lambda: not server.uploaded and not server.readers and server.handles <= handles, 20)
+        assert server.memory < memory + 50 * 2**20
 
     def run_all(attack: Callable[[], Coroutine[Any, Any, None]]) -> None:
         in_a_loop(run(attack))

@@ -35,6 +35,27 @@ class Server:
         return next(p for p in self.process.children() if "spring.model_server" in p.cmdline())
 
     @property
+    def readers(self) -> list[psutil.Process]:
+        """The processes that read files now, zombies too."""
+        children = self.process.children(recursive=True)
+        return [child for child in children if "spring.model_server" not in child.cmdline()]
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes, the model's process not counted."""
+        return int(self.process.memory_info().rss)
+
+    @property
+    def handles(self) -> int:
+        """Open files and connections."""
+        return int(self.process.num_fds())
+
+    @property
+    def threads(self) -> int:
+        """Of Python and of its libraries."""
+        return int(self.process.num_threads())
+
+    @property
     def uploaded(self) -> list[str]:
         """What lies on the disk of visitors' files."""
         return [path.name for path in self.files.glob("*/received/**/*")]

@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from benchmarks.visitor import Visitor, text_of
+from benchmarks.visitor import Visitor, answers_of, text_of
 from tests.live.conftest import reader
 from tests.live.servers import in_a_loop, start, stop
 
@@ -15,7 +15,7 @@ QUESTION = "What is the secret word of the keeper?"
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
 
 
-def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(server, document) -> None:
+def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(server, document, with_neighbour) -> None:
     async def attack() -> None:
         file = document("turquoise")
         async with reader(server, file, "198.51.100.1") as first, reader(server, file, "198.51.100.2") as second:
@@ -29,14 +29,14 @@ def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(se
             last = [shown async for shown in running][-1]
             assert time.monotonic() - started < 5
             assert text_of(last[0]) == DIED
-            # Who waits is answered once it is loaded again, within the seconds that an answer may take or by asking
-            # once more; the documents are there.
-            async for _ in waiting:
-                pass
+            told = [shown async for shown in waiting][-1]
+            # Who waits is answered once the model is loaded again, or told that its loading took all the time that
+            # an answer may take; the documents are there either way.
+            assert (answers_of(told[1]), told[2]) == before or "may take 4 seconds" in text_of(told[0])
             assert (await second.answer(QUESTION, tokens=4))[1:] == before
             assert (await first.answer(QUESTION, tokens=4))[1:] == before
 
-    in_a_loop(attack())
+    with_neighbour(attack)
     assert len([child for child in server.process.children() if child.is_running()]) == 1
 
 
@@ -62,7 +62,7 @@ def test_the_server_killed_leaves_nothing_behind(live_model, document, tmp_path)
         stop(second)
 
 
-def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, document) -> None:
+def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as visitor:
             for fn_index in (-1, 10**6, None):
@@ -73,4 +73,4 @@ def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, document) -> Non
             assert response.status_code >= 400
             assert "Traceback" not in json.dumps(response.text)
 
-    in_a_loop(attack())
+    with_neighbour(attack)

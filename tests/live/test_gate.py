@@ -53,17 +53,21 @@ CLOSED = [
     ("DELETE", f"{API}/upload"),
     ("TRACE", ""),
 ]
+NEEDED = (f"{API}/info", f"{API}/startup-events", "manifest.json", "robots.txt")
 
 
-def test_only_what_the_page_needs_is_open(server: Server) -> None:
-    with httpx.Client(base_url=server.url) as client:
-        for method, path in CLOSED:
-            response = client.request(method, path)
-            assert response.status_code == 404, path
-            assert response.json()["detail"] in ("There is nothing here.", "There is no such file."), path
-        for path in ("", "config", "theme.css", f"{API}/info", f"{API}/startup-events", "manifest.json", "robots.txt"):
-            assert client.get(path).status_code == 200, path
-        assert client.head("").status_code == 200
+def test_only_what_the_page_needs_is_open(server: Server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for method, path in CLOSED:
+                response = await client.request(method, path)
+                assert response.status_code == 404, path
+                assert response.json()["detail"] in ("There is nothing here.", "There is no such file."), path
+            for path in ("", "config", "theme.css", *NEEDED):
+                assert (await client.get(path)).status_code == 200, path
+            assert (await client.head("")).status_code == 200
+
+    with_neighbour(attack)
 
 
 def test_every_answer_tells_the_browser_to_load_nothing_from_elsewhere(server: Server) -> None:
@@ -149,6 +153,26 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, with_neighbour) -> Non
     with_neighbour(attack)  # which waits until nothing is on the disk
 
 
+def test_the_progress_of_an_upload_is_told(server, with_neighbour, document) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, ME) as visitor:
+            progress = f"{API}/upload_progress?upload_id="
+            for name in ("unknown", "a/b", ""):
+                assert (await visitor.client.get(f"{progress}{name}")).status_code == 404
+            told = asyncio.create_task(visitor.client.get(f"{progress}mine"))
+            file = ("a.txt", b"x" * 500_000)
+            sent = await visitor.client.post(f"{API}/upload?upload_id=mine", files=[("files", file)])
+            lines = [json.loads(line[5:]) for line in (await told).text.split("\n\n") if line]
+            assert lines[-1] == {"msg": "done"}
+            assert sum(line.get("chunk_size", 0) for line in lines) in (0, 500_000)  # 0: it was there at once
+            [path] = sent.json()
+            await visitor.call("forget")
+            async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
+                pass
+
+    with_neighbour(attack)
+
+
 def test_a_file_must_have_been_uploaded(server, with_neighbour) -> None:
     lock = f"{next(server.files.glob('*/received'))}/../lock"
 
@@ -179,12 +203,16 @@ def test_an_uploaded_file_cannot_be_fetched(server, with_neighbour, document) ->
     with_neighbour(attack)
 
 
-def test_a_session_has_a_plain_name(server: Server) -> None:
-    for session in ("", "x" * 65, "a/b", "a b", 7, ["x"], {"x": 1}):
-        body = {"session_hash": session, "fn_index": 0, "data": []}
-        response = httpx.post(f"{server.url}{API}/queue/join", json=body)
-        assert response.status_code == 400
-        assert response.json()["detail"] == "The session's name must be 1 to 64 letters and digits."
+def test_a_session_has_a_plain_name(server: Server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for session in ("", "x" * 65, "a/b", "a b", 7, ["x"], {"x": 1}):
+                body = {"session_hash": session, "fn_index": 0, "data": []}
+                response = await client.post(f"{API}/queue/join", json=body)
+                assert response.status_code == 400
+                assert response.json()["detail"] == "The session's name must be 1 to 64 letters and digits."
+
+    with_neighbour(attack)
 
 
 QUESTION = "What is the secret word of the keeper?"

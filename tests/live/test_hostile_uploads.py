@@ -1,218 +1,177 @@
 """Hostile files sent to a live page: their sender gets one line, everyone else notices nothing, nothing is left."""
 
-import html
-import json
-import os
+import asyncio
 import re
-import secrets
-import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psutil
 import pytest
 from hostile import hostile_files, slow_pdf
 
+from benchmarks.visitor import Visitor, text_of
 from spring.backbone import Backbone
-from tests.conftest import ROOT, new_engine
+from tests.conftest import new_engine
+from tests.live.servers import Server, in_a_loop, start, stop
 
-API = "gradio_api"
+ORLO = "Orlo station"
 QUESTION = "Who designed the lighthouse tower at Skerl Point?"
+GOOD = "good.txt: 1 page, 1 passage"
 MIB = 2**20
 
 
-class Server:
-    """app.py in a process of its own, and what it holds."""
+@dataclass
+class Before:
+    """What another visitor is answered, and what the server holds, once it has done everything before."""
 
-    def __init__(self, process: psutil.Popen, url: str, temporary: Path) -> None:
-        self.process, self.url, self.temporary = process, url, temporary
-
-    def readers(self) -> list[psutil.Process]:
-        """The processes that read files now, zombies too."""
-        children = self.process.children(recursive=True)
-        return [child for child in children if "spring.model_server" not in " ".join(child.cmdline())]
-
-    def memory(self) -> int:
-        return int(self.process.memory_info().rss)
-
-    def handles(self) -> int:
-        return int(self.process.num_fds())
-
-    def leftovers(self) -> list[str]:
-        """Files in the folder of temporary files, apart from uploads: these go by their age."""
-        return [path.name for path in self.temporary.iterdir() if path.name != "uploads"]
-
-
-class Visitor:
-    """One session of the page, without a browser."""
-
-    def __init__(self, url: str, address: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=120, headers={"X-Forwarded-For": address})
-        self.session = secrets.token_hex(6)
-        functions = self.client.get("config").raise_for_status().json()["dependencies"]
-        self.functions = {function["api_name"]: function["id"] for function in functions}
-        self.beat = ExitStack()  # closing it is closing the tab
-        self.beat.enter_context(self.client.stream("GET", f"{API}/heartbeat/{self.session}"))
-
-    def send(self, name: str, data: bytes) -> None:
-        """Send a file and ask for it to be read."""
-        (path,) = self.client.post(f"{API}/upload", files=[("files", (name, data))]).raise_for_status().json()
-        self.begin("upload", [{"path": path, "orig_name": Path(name).name, "meta": {"_type": "gradio.FileData"}}])
-
-    def upload(self, name: str, data: bytes) -> str:
-        """Send a file and have it read; the line that is shown for it, or the error in its place."""
-        self.send(name, data)
-        shown = [text for text in self.end() if isinstance(text, str)][-1]
-        return html.unescape(re.sub(r"<[^>]*>", "", shown)).strip()
-
-    def answers(self) -> list[str]:
-        self.begin("compare", QUESTION, 50, 3, "Orlo station", None, False, 4, 0)
-        (result,) = self.end()
-        return [answer["text"] for answer in result["answers"]]
-
-    def begin(self, name: str, *data: Any) -> None:
-        """Call a handler."""
-        body = {"fn_index": self.functions[name], "data": data, "session_hash": self.session}
-        self.client.post(f"{API}/queue/join", json=body).raise_for_status()
-
-    def end(self) -> list[Any]:
-        """What the handler gives out at its end."""
-        with self.client.stream("GET", f"{API}/queue/data", params={"session_hash": self.session}) as stream:
-            for line in stream.iter_lines():
-                message = json.loads(line[5:]) if line.startswith("data:") else {}
-                if message.get("msg") == "process_completed":
-                    assert message["success"], message
-                    return list(message["output"]["data"])
-        raise AssertionError("the stream ended early")
-
-    def stop(self) -> None:
-        body = {"fn_index": self.functions["stop_2"], "data": [], "session_hash": self.session}
-        self.client.post(f"{API}/run/predict", json=body).raise_for_status()
-
-
-def wait(condition: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
+    answers: list[str]
+    memory: int
+    threads: int
+    handles: int
 
 
 @pytest.fixture(scope="module")
-def server(tiny_llama: Backbone, tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("live")
-    temporary = folder / "temporary"
-    temporary.mkdir()
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of temporary files of the server and of its children."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def server(
+    tiny_llama: Backbone, tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory, temporary: Path
+) -> Iterator[Server]:
+    """One with the usual limits."""
+    folder = tmp_path_factory.mktemp("hostile")
     new_engine(tiny_llama).tokens.save(folder / "tokens.safetensors")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"BACKBONE": tiny_llama_folder, "TOKENS": folder / "tokens.safetensors", "PRECISION": "fp32"}
-    environment = os.environ | {f"SPRING_{name}": str(value) for name, value in settings.items()}
-    environment |= {"GRADIO_SERVER_PORT": str(port), "TMPDIR": str(temporary)}
-    environment |= {"GRADIO_TEMP_DIR": str(temporary / "uploads")}
-    log = folder / "log"
-    with log.open("w") as output:
-        process = psutil.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        assert wait(lambda: "the model answers" in log.read_text() or process.poll() is not None, 180)
-        assert process.poll() is None, log.read_text()
-        yield Server(process, f"http://127.0.0.1:{port}/", temporary)
-        assert process.poll() is None, log.read_text()
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.terminate()
-        process.wait(20)
+    places = (tiny_llama_folder, folder / "tokens.safetensors", folder / "files", folder / "log")
+    running = start(*places, TMPDIR=str(temporary))
+    yield running
+    assert running.process.poll() is None
+    stop(running)
+    assert "Traceback" not in (folder / "log").read_text()
 
 
 @pytest.fixture(scope="module")
-def visit(server: Server) -> Iterator[Callable[[], Visitor]]:
-    """Open the page as a new visitor, as often as wanted."""
-    with ExitStack() as stack:
-        addresses = count(1)
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("good") / "good.txt"
+    file.write_text("The lamp burns.")
+    return file
 
-        def open_page() -> Visitor:
-            visitor = Visitor(server.url, f"203.0.113.{next(addresses)}")
-            stack.callback(visitor.client.close)
-            stack.enter_context(visitor.beat)
-            return visitor
 
-        yield open_page
+async def ask(server: Server) -> list[str]:
+    """What another visitor is answered."""
+    async with Visitor(server.url, "203.0.113.99") as other:
+        return (await other.answer(QUESTION, name=ORLO, tokens=4))[1]
 
 
 @pytest.fixture(scope="module")
-def other(visit: Callable[[], Visitor]) -> Visitor:
-    return visit()
+def before(server: Server, good: Path) -> Before:
+    async def everything() -> list[str]:
+        async with Visitor(server.url, "203.0.113.98") as visitor:
+            assert await visitor.add_documents(good) == GOOD
+        return await ask(server)
+
+    answers = in_a_loop(everything())
+    assert in_a_loop(everything()) == answers
+    server.wait(lambda: not server.readers, 5)
+    return Before(answers, server.memory, server.threads, server.handles)
 
 
-@pytest.fixture(scope="module")
-def before(server: Server, visit: Callable[[], Visitor], other: Visitor) -> dict[str, Any]:
-    """What the other visitor is answered, and what the server holds, once it has done everything before."""
-    answers = other.answers()
-    assert visit().upload("good.txt", b"The lamp burns.") == "good.txt: 1 page, 1 passage"
-    assert other.answers() == answers
-    assert wait(lambda: not server.readers(), 5)
-    threads = server.process.num_threads()
-    return {"answers": answers, "memory": server.memory(), "threads": threads, "handles": server.handles()}
+def back_as_before(server: Server, temporary: Path, before: Before) -> None:
+    """Another visitor is answered as before, and memory, disk, processes, threads and handles came back."""
+    assert in_a_loop(ask(server)) == before.answers
+    assert server.readers == []
+    assert list(temporary.iterdir()) == []
+    assert server.memory < before.memory + 100 * MIB  # of 1 GB and more that some of the files are after
+    # Gradio's pool lets go of its threads after 10 s
+    server.wait(lambda: server.threads <= before.threads + 2 and server.handles <= before.handles + 10, 25)
+    assert server.uploaded == []
+
+
+async def upload(visitor: Visitor, name: str, data: bytes) -> str:
+    """Send a file and have it read; the line that is shown for it, or the error in its place."""
+    lines = ""
+    async for outputs in visitor.stream("upload", await visitor.send(name, data)):
+        lines = [shown for shown in outputs if isinstance(shown, str)][-1]
+    return text_of(lines)
 
 
 @pytest.mark.parametrize("what", hostile_files())
 def test_a_hostile_file_is_the_business_of_its_sender_alone(
-    what: str, server: Server, visit: Callable[[], Visitor], other: Visitor, before: dict[str, Any]
+    what: str, server: Server, temporary: Path, before: Before
 ) -> None:
     file = hostile_files()[what]
-    visitor = visit()
-    assert visitor.upload(file.name, file.data) == file.line
-    visitor.beat.close()
-    assert other.answers() == before["answers"]
-    assert server.readers() == []
-    assert server.leftovers() == []
-    assert server.memory() < before["memory"] + 100 * MIB  # of 1 GB and more that some of the files are after
-    # Gradio's pool lets go of its threads after 10 s
-    assert wait(lambda: server.process.num_threads() <= before["threads"] + 2, 25), server.process.num_threads()
-    assert wait(lambda: server.handles() <= before["handles"] + 10, 15)
+
+    async def attack() -> None:
+        async with Visitor(server.url) as visitor:
+            assert await upload(visitor, file.name, file.data) == file.line
+
+    in_a_loop(attack())
+    back_as_before(server, temporary, before)
 
 
-def test_others_are_answered_while_a_file_is_read_that_never_ends(
-    server: Server, visit: Callable[[], Visitor], other: Visitor, before: dict[str, Any]
-) -> None:
-    visitor = visit()
-    lines: list[str] = []
-    reading = threading.Thread(target=lambda: lines.append(visitor.upload("slow.pdf", slow_pdf())))
-    reading.start()
-    assert wait(lambda: bool(server.readers()), 10)
-    assert other.answers() == before["answers"]
-    assert visit().upload("good.txt", b"The lamp burns.") == "good.txt: 1 page, 1 passage"
-    assert server.readers()  # it is read all the while
-    visitor.stop()
-    assert wait(lambda: not server.readers(), 2)
-    reading.join(10)
-    assert lines == ["The files were not read: stopped before it was read."]
+QUESTIONS = {  # by name; what is said of them
+    "deep.jsonl": (b"[" * 100_000, "deep.jsonl has no row with a question and golden answers"),
+    "digits.jsonl": (b'{"question": ' + b"9" * 5_000 + b"}", "digits.jsonl has no row with a question"),
+    "half.csv": (b'question,answer\n"Who?,lamp\n', "half.csv has no row with a question and golden answers"),
+    "wide.csv": ((",".join("ab" * 50_000) + "\n").encode() * 2, "wide.csv has no row with a question"),
+    "zeros.jsonl": (b"\0" * 1000, "zeros.jsonl"),
+    "empty.csv": (b"", "empty.csv"),
+    "setup.csv": (b"MZ\x90\0\3\0\0\0" + bytes(400), "setup.csv"),
+}
 
 
-def test_a_visitor_who_leaves_ends_the_reading(
-    server: Server, visit: Callable[[], Visitor], before: dict[str, Any]
-) -> None:
-    visitor = visit()
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_so_is_a_hostile_question_file(name: str, server: Server, temporary: Path, before: Before) -> None:
+    data, said = QUESTIONS[name]
 
-    def read() -> None:
-        with suppress(httpx.HTTPError, OSError, AssertionError):  # it is cut off
-            visitor.upload("slow.pdf", slow_pdf())
+    async def attack() -> str:
+        async with Visitor(server.url) as visitor:
+            [file] = await visitor.send(name, data)
+            ticket = (await visitor.call("begin_1"))[0]
+            shots = [shot async for shot in visitor.stream("run_1", ticket, file, [0, 50], 1, ORLO, 3, 2)]
+            return [shot[0] for shot in shots if isinstance(shot[0], str)][-1]
 
-    reading = threading.Thread(target=read)
-    reading.start()
-    assert wait(lambda: bool(server.readers()), 10)
-    visitor.beat.close()
-    assert wait(lambda: not server.readers(), 4)  # a connection may be away for a moment
-    reading.join(20)
-    assert not reading.is_alive()
-    assert server.memory() < before["memory"] + 100 * MIB
+    shown = in_a_loop(attack())
+    assert 'role="alert"' in shown
+    line = text_of(shown)
+    assert line.startswith(said)
+    assert re.fullmatch(r"[^\n]{20,300}\.", line)
+    back_as_before(server, temporary, before)
+
+
+def test_others_are_answered_while_a_file_is_read_that_never_ends(server: Server, good: Path, before: Before) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url) as visitor, Visitor(server.url, "203.0.113.2") as other:
+            reading = asyncio.create_task(upload(visitor, "slow.pdf", slow_pdf()))
+            await until(lambda: server.readers, 10)
+            assert await ask(server) == before.answers
+            assert await other.add_documents(good) == GOOD
+            assert server.readers  # it is read all the while
+            await visitor.stop()
+            await until(lambda: not server.readers, 2)
+            assert await reading == "The files were not read: stopped before it was read."
+
+    in_a_loop(attack())
+
+
+def test_a_visitor_who_leaves_ends_the_reading(server: Server, temporary: Path, before: Before) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url) as visitor:
+            reading = asyncio.create_task(upload(visitor, "slow.pdf", slow_pdf()))
+            await until(lambda: server.readers, 10)
+            reading.cancel()
+        await until(lambda: not server.readers, 4)  # a connection may be away for a moment
+
+    in_a_loop(attack())
+    back_as_before(server, temporary, before)
+
+
+async def until(condition: Any, seconds: float) -> None:
+    """Wait for it, while others go on."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
