@@ -1,5 +1,7 @@
 """The endpoint `/compare` for programs."""
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -17,6 +19,7 @@ class Api:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self._numbers = itertools.count(1)
 
     def compare(
         self,
@@ -50,18 +53,16 @@ class Api:
         """
         page, shelf = self.page, self.page.shelf
         visitor, address = visitor_of(request)
-        turn = page.turns.join(visitor, address)
-        held = f"{visitor} {turn.ticket}"  # what waits with its documents counts towards the budgets
+        turn, held = None, f"{visitor} {next(self._numbers)}"
         try:
             settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, instruction, temperature)
             text = question_text(question)
             if documents:
-                library = Library.build(OWN, shelf.read(documents, turn))
-                if not library.collection.passages:
-                    raise PromptError("; ".join(result.line for result in library.collection.results))
-                page.sessions.keep(held, library, address)
+                library = self._read(documents, visitor, address)
+                page.sessions.keep(held, library, address)  # what waits with it counts towards the budgets
             else:
                 library = shelf.library(collection, visitor)
+            turn = page.turns.join(visitor, address)
             for _ in page.until_ready(turn):
                 pass
             for comparison in compare(page.engine, library.retriever, text, settings):
@@ -73,6 +74,20 @@ class Api:
         except SpringError as error:
             raise gr.Error(str(error), print_exception=False) from error
         finally:
-            page.turns.finish(turn)
+            if turn:
+                page.turns.finish(turn)
             page.sessions.forget(held)
             shelf.discard(documents or [])
+
+    def _read(self, documents: Sequence[str], visitor: str, address: str) -> Library:
+        """Read files when it is their turn."""
+        shelf, turn = self.page.shelf, self.page.reading.join(visitor, address)
+        try:
+            for _ in self.page.reading.wait(turn):
+                pass
+            library = Library.build(OWN, shelf.read(documents, turn))
+        finally:
+            self.page.reading.finish(turn)
+        if not library.collection.passages:
+            raise PromptError("; ".join(result.line for result in library.collection.results))
+        return library

@@ -10,6 +10,7 @@ from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever, Hit
 
 MOST_PASSAGES = 20
+MOST_CHARACTERS_PER_TOKEN = 16  # on average: no text has more, and what has is not worth the counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def _fitting(engine: Answerer, question: str, hits: Sequence[Hit], settings: Set
     room = engine.backbone.context_length - settings.max_new_tokens
     for kept in range(len(hits), -1, -1):
         passages = [hit.passage for hit in hits[:kept]]
+        if sum(len(passage.text) for passage in passages) > MOST_CHARACTERS_PER_TOKEN * room:
+            continue
         plain = engine.length(Request(build_prompt(passages, question), most))
         told = engine.length(Request(build_prompt(passages, question, instruction=True)))
         if max(plain, told if settings.instruction else 0) <= room:

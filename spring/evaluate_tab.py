@@ -17,7 +17,7 @@ from spring.errors import DocumentError, PromptError, SpringError
 from spring.evaluation import Row, Summary, evaluate, summarize
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
 from spring.inputs import comparison_settings, visitor_of, whole_numbers
-from spring.page import EXPECTED_TOKENS, LOADING, PRIVATE, Page, buttons
+from spring.page import EXPECTED_TOKENS, PRIVATE, Page, buttons
 from spring.parsing import parse_questions
 from spring.report import safe_csv
 from spring.retrieval import Bm25Retriever
@@ -71,8 +71,8 @@ class Evaluate:
         try:
             for place in self.turns.wait(turn):
                 yield render.status(render.queue_line(place)), *(gr.skip(),) * 5
-            if not self.page.loaded:
-                yield render.status(LOADING), *(gr.skip(),) * 5
+            for status in self.page.until_loaded(turn):
+                yield status, *(gr.skip(),) * 5
             settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
             if not settings.virtual_tokens:
                 raise PromptError("Choose at least one k.")
@@ -119,8 +119,6 @@ class Evaluate:
     ) -> Iterator[tuple[Any, ...]]:
         """Evaluate until there is no question left, the visitor stops, or the time is over."""
         engine = self.page.engine
-        if not turn.over:
-            turn.start()
         run.started = shown = time.monotonic()  # waiting for the model does not count
         questions, run.failed = without_too_long(run.questions)
         yield render_evaluation.progress(run), "", gr.update(visible=False), gr.skip(), *buttons(True)
@@ -149,8 +147,9 @@ class Evaluate:
             False
         )
 
-    def show_choices(self) -> Any:
+    async def show_choices(self) -> Any:
         """The k to choose from, once the model's tokens are known."""
+        await self.page.until_known()
         try:
             n = len(self.page.engine.tokens)
         except SpringError:  # the main tab says why

@@ -42,6 +42,7 @@ from spring.messages import (
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
 ROOT = Path(__file__).parent.parent
 STUCK_SECONDS = 180.0  # no step takes as long; one that does never ends
+PAUSE_WITHOUT_ROOM = 5.0  # seconds until a process that could not be started is tried again
 LONGEST_PAUSE = 60.0  # seconds between two attempts to load
 
 
@@ -159,7 +160,12 @@ class ModelProcess:
             # One that ended before it could answer anything will hardly do better at once.
             pause = 0.0 if self._child.ready.exception() is None else min(2 * pause + 1, LONGEST_PAUSE)
             time.sleep(pause)
-            self._child = _Child(self._options)
+            while not self._closed:
+                try:
+                    self._child = _Child(self._options)
+                    break
+                except OSError:  # no memory, or no file handles, for one more process now
+                    time.sleep(PAUSE_WITHOUT_ROOM)
 
 
 class _Child:
@@ -178,6 +184,7 @@ class _Child:
         theirs.close()
         self.ready: Future[Ready] = Future()
         self.ended = threading.Event()
+        self._sending = threading.Lock()  # apart: a command that waits to be taken must not keep back the reports
         self._lock = threading.Lock()
         self._boxes: dict[int, queue.SimpleQueue[Answered]] = {}
         threading.Thread(target=self._listen, name="model reports", daemon=True).start()
@@ -189,7 +196,7 @@ class _Child:
 
     def send(self, command: Command) -> None:
         """Say something, unless it has ended; its mailboxes tell of that."""
-        with self._lock:
+        with self._sending:
             if not self.ended.is_set():
                 try:
                     send_command(self._connection, command)
@@ -232,7 +239,7 @@ class _Child:
                     box.put(report)
         self.process.kill()
         self.process.wait()
-        with self._lock:
+        with self._sending, self._lock:
             self.ended.set()
             self._connection.close()
             for id, box in self._boxes.items():

@@ -3,6 +3,8 @@
 The page is served before the model is loaded, so nothing here imports torch before a model is there to be asked.
 """
 
+import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -12,14 +14,14 @@ import gradio as gr
 from spring import render
 from spring.answers import Answerer
 from spring.comparison import Comparison, compare
-from spring.errors import SpringError
+from spring.errors import ModelError, SpringError
 from spring.inputs import comparison_settings, question_text, visitor_of
 from spring.presence import Presence
 from spring.samples import Library
 from spring.sessions import Sessions
 from spring.settings import AppSettings
 from spring.shelf import Shelf
-from spring.turns import Turn, Turns
+from spring.turns import LOOK_AGAIN, Turn, Turns
 from spring.uploads import Uploads
 
 PRIVATE: Any = {"api_visibility": "private"}
@@ -120,10 +122,25 @@ class Page:
         """
         for place in self.turns.wait(turn):
             yield render.status(render.queue_line(place))
+        yield from self.until_loaded(turn)
+
+    def until_loaded(self, turn: Turn) -> Iterator[str]:
+        """Wait for the model, which does not count towards the turn's time, or until the turn is over.
+
+        Raises:
+            SpringError: the model could not be loaded, or the turn was over before.
+
+        """
         if not self.loaded:
             yield render.status(LOADING)
-        if self.engine and not turn.over:
-            turn.start()  # waiting for the model to load does not count
+        while not self.loaded and not turn.over:
+            turn.start()
+            time.sleep(LOOK_AGAIN)
+        if not self.loaded:
+            raise ModelError("Stopped before the model was loaded.")
+        self._engine.result()
+        if not turn.over:
+            turn.start()
 
     def ending(self, turn: Turn) -> str:
         """Why a turn was over before its answer was; empty if it was not."""
@@ -158,8 +175,14 @@ class Page:
         """As `begin`, for what asks on the main tab alone: the slider of k, Enter, the examples."""
         return self.begin(request) if tab == COMPARE else (0, *(gr.skip(),) * 5)
 
-    def show_model(self) -> tuple[Any, ...]:
+    async def until_known(self) -> None:
+        """Wait until the model is loaded, or cannot be; no thread is held meanwhile, as many pages may be open."""
+        while not self._engine.done():
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def show_model(self) -> tuple[Any, ...]:
         """The header's facts and the slider's end, once the model is loaded."""
+        await self.until_known()
         try:
             engine = self.engine
         except SpringError as error:

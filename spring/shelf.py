@@ -1,5 +1,6 @@
 """What can be asked about: the sample collections, and what each visitor has uploaded."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ OWN = "Your documents"
 EXAMPLES = 4
 GOLD_SEPARATOR = " | "
 MOST_OWN_PASSAGES = 20_000
+NOTHING = Collection((), (), ())
 
 
 class Shelf:
@@ -44,6 +46,7 @@ class Shelf:
     ) -> None:
         self.samples = {library.name: library for library in samples}
         self.sessions, self._uploads, self._reading, self._limits = sessions, uploads, reading, limits
+        self._adding = threading.Lock()
 
     @property
     def collections(self) -> list[str]:
@@ -66,16 +69,16 @@ class Shelf:
             )
         return library
 
-    def read(self, files: Sequence[str], turn: Turn, names: Sequence[str] = ()) -> Collection:
+    def read(self, files: Sequence[str], turn: Turn, before: Collection = NOTHING) -> Collection:
         """Read uploaded files, which are then gone from the disk.
 
         Args:
             files: their paths.
             turn: the reading ends when this is over.
-            names: of the files that the visitor has uploaded before.
+            before: what the visitor has uploaded before.
 
         Raises:
-            PromptError: there is none, there are too many, or they are no longer here.
+            PromptError: there is none, there are too many, they are no longer here, or they have too many passages.
             DocumentError: they are too large together, or the turn is over.
 
         """
@@ -83,9 +86,16 @@ class Shelf:
         try:
             if not all(path.is_file() for path in paths):
                 raise PromptError("The files are no longer here: please upload them again.")
-            return read_uploads(paths, names, self._limits, lambda: turn.over)
+            names = [result.name for result in before.results]
+            added = read_uploads(paths, names, self._limits, lambda: turn.over)
         finally:
             self.discard(files)
+        if (many := len(before.passages) + len(added.passages)) > MOST_OWN_PASSAGES:
+            raise PromptError(
+                f"These would be {many:,} passages; the page takes {MOST_OWN_PASSAGES:,} at once: "
+                "please upload fewer or shorter files."
+            )
+        return added
 
     def discard(self, files: Sequence[str]) -> None:
         """Remove uploaded files from the disk."""
@@ -108,21 +118,19 @@ class Shelf:
             self.discard(files or [])
 
     def _add(self, files: Sequence[str], turn: Turn, visitor: str, address: str) -> tuple[Any, ...]:
+        added = self.read(files, turn, self._own(visitor))
+        with self._adding:  # as another upload of the visitor's may have been read meanwhile
+            before = self._own(visitor)
+            results, passages = before.results + added.results, before.passages + added.passages
+            if passages:
+                joined = Collection(before.documents + added.documents, passages, results)
+                self.sessions.keep(visitor, Library.build(OWN, joined), address)
+        return None, OWN if passages else gr.skip(), render.file_list(results)
+
+    def _own(self, visitor: str) -> Collection:
+        """What the visitor has uploaded; an upload after it has expired begins anew."""
         own = self.sessions.documents(visitor) if self.sessions.has(visitor) else None
-        before = own.collection if own else Collection((), (), ())
-        added = self.read(files, turn, [result.name for result in before.results])
-        passages = before.passages + added.passages
-        lines = render.file_list(before.results + added.results)
-        if len(passages) > MOST_OWN_PASSAGES:
-            raise PromptError(
-                f"These would be {len(passages):,} passages; the page takes {MOST_OWN_PASSAGES:,} at once: "
-                "please upload fewer or shorter files."
-            )
-        if not passages:
-            return None, gr.skip(), lines
-        joined = Collection(before.documents + added.documents, passages, before.results + added.results)
-        self.sessions.keep(visitor, Library.build(OWN, joined), address)
-        return None, OWN, lines
+        return own.collection if own else NOTHING
 
     def forget(self, request: gr.Request) -> tuple[Any, ...]:
         """Drop the visitor's documents."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from spring.text import CJK, CLOSING, HAN_HIRAGANA, KATAKANA, OPENING, SOUTHEAST_ASIAN
 
 _LONGEST_WORD = 500  # characters; what is longer is data, such as base64
+_MOST_MARKS = 50  # combining marks in a row that are no nonsense
 _ATOM = re.compile(  # 1: one ideograph or a run of Katakana, 2: any other run; 3: the space after it
     rf"(?:[{OPENING}]*([{KATAKANA}]{{1,{_LONGEST_WORD}}}|[{HAN_HIRAGANA}])"
     rf"[\ufe00-\ufe0f\u3099\u309a\U000e0100-\U000e01ef]*[{CLOSING}]*"
@@ -73,7 +74,8 @@ def _borders(text: str, words: int) -> tuple[_Borders, _Borders, float]:
 def _run_borders(text: str, start: int, end: int, words: int) -> Iterator[tuple[int, float]]:
     """The places where a run without spaces may be cut, each with the weight of what follows it.
 
-    An ordinary word has one, its start; what is too long for that has one after about every five characters.
+    An ordinary word has one, its start; what is too long for that has one after about every five characters, and
+    their combining marks as far as any script has them.
     """
     southeast = _SOUTHEAST.search(text, start, end)
     if end - start <= (5 * words if southeast else _LONGEST_WORD):
@@ -81,7 +83,8 @@ def _run_borders(text: str, start: int, end: int, words: int) -> Iterator[tuple[
         return
     while start < end:
         following = min(start + 5, end)
-        while following < end and unicodedata.category(text[following]).startswith("M"):
+        most = min(following + _MOST_MARKS, end)
+        while following < most and unicodedata.category(text[following]).startswith("M"):
             following += 1
         yield start, (following - start) / 5
         start = following

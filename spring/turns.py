@@ -1,7 +1,7 @@
 """Who is answered when: one visitor after the other, a bounded number of them, and nobody keeps others waiting.
 
-Whether a turn is over is looked up, never remembered to be undone: a turn that was ended, whose visitor is gone or
-whose time has passed no longer counts, even if nobody ever says so. So there is no lock that could stay held.
+Whether a turn is over is looked up: a turn that was ended, whose visitor is gone or whose time has passed no longer
+counts, even if nobody ever says so, and never counts again. So there is no lock that could stay held.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from spring.errors import BusyError
 GRACE = 1.5  # seconds that a visitor's connection may be away: a page opens another one between two answers
 COMING = 10.0  # seconds that the first connection after the asking may take
 FORGOTTEN = 60.0  # seconds after which a turn that was begun and never taken is none
+MANY = 1000  # turns that were begun: those who begin and never take are let go of
 LOOK_AGAIN = 0.2  # seconds between two looks at who is next
 CLOCK = time.monotonic
 
@@ -55,8 +56,9 @@ class Turn:
 
     @property
     def over(self) -> bool:
-        """Whether it should go no further."""
-        return self.ended or self.out_of_time or self.is_away
+        """Whether it should go no further; then it stays so, as its place may be another's by now."""
+        self.ended = self.ended or self.out_of_time or self.is_away
+        return self.ended
 
 
 class Turns:
@@ -95,6 +97,8 @@ class Turns:
         """End what the visitor has going on and begin a new turn; returns its ticket."""
         with self._changed:
             self._end(visitor)
+            if len(self._current) >= MANY:
+                self._tidy()
             turn = Turn(visitor, address, next(self._tickets), self._longest, self._away)
             self._current[visitor] = turn
             return turn.ticket

@@ -167,6 +167,18 @@ def test_an_empty_question_is_refused(llama_engine: Engine, question: str) -> No
         last(llama_engine, question)
 
 
+def test_a_passage_that_cannot_fit_is_not_counted(llama_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = Bm25Retriever([Passage("huge.txt", 1, 0, "lamp " + "x" * 10**6)])
+    asked: list[int] = []
+    length = llama_engine.length
+    monkeypatch.setattr(
+        llama_engine, "length", lambda request: (asked.append(len(request.prompt.before)), length(request))[1]
+    )
+    first = next(compare(llama_engine, huge, "Which lamp?"))
+    assert [hit.rank for hit in first.dropped] == [1]
+    assert max(asked) < 10**5
+
+
 def test_a_question_too_long_for_the_model_is_refused(llama_engine: Engine) -> None:
     with pytest.raises(PromptError, match="question is too long: tiny-llama takes 512 tokens") as error:
         last(llama_engine, "When does the ferry leave? " * 100)

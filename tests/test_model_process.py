@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 
+from spring import model_process
 from spring.backbone import Backbone
 from spring.errors import BackboneError, ModelError, PromptError
 from spring.generation import Engine
@@ -88,6 +90,24 @@ def test_killed_while_streaming_it_says_so_and_answers_again(process: ModelProce
     assert process.pid != killed
     assert not psutil.pid_exists(killed)
     assert not process._child._boxes
+
+
+def test_it_is_loaded_again_though_there_is_no_room_for_a_process_at_first(
+    process: ModelProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, failures = subprocess.Popen, [OSError("too many open files")] * 2
+
+    def start_later(*given: Any, **options: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return start(*given, **options)
+
+    monkeypatch.setattr(model_process, "PAUSE_WITHOUT_ROOM", 0.05)
+    monkeypatch.setattr(model_process.subprocess, "Popen", start_later)
+    os.kill(process.pid, signal.SIGKILL)
+    process._child.ended.wait(5)
+    assert forced_ids(process, asks(PROMPT, (0, 50)))
+    assert not failures
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) -> None:

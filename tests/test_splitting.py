@@ -121,6 +121,10 @@ def test_long_runs_are_no_words() -> None:
     assert split("word " * 90 + "x" * 500) == ["word " * 90 + "x" * 500]
 
 
+def test_combining_marks_without_end_are_cut_too() -> None:
+    assert max(map(len, split("lamp a" + "\u0316" * 300_000))) < 10_000
+
+
 def test_a_long_text_is_cut_evenly() -> None:
     text = "The lamp burns whale oil and so on. " * 20_000
     pieces = split(text)

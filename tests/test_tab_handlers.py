@@ -1,9 +1,11 @@
 """The handlers of the tabs Sweep and Evaluate, on a tiny random model."""
 
+import asyncio
 import csv
 import io
 import json
-from concurrent.futures import Future
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from spring.errors import PromptError
 from spring.evaluate_tab import Evaluate, usual_k
 from spring.evaluation import Done, Row, summarize
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
-from spring.page import Page
+from spring.page import LOADING, Page
 from spring.samples import Library
 from spring.settings import AppSettings
 from spring.shelf import OWN
@@ -366,11 +368,54 @@ def test_an_evaluation_that_was_ended_in_the_queue_asks_nothing(evaluate) -> Non
 
 
 def test_the_choices_follow_the_models_tokens(evaluate, monkeypatch) -> None:
-    assert evaluate.show_choices() == gr.skip()
+    assert asyncio.run(evaluate.show_choices()) == gr.skip()
     monkeypatch.setattr(type(evaluate.page.engine.tokens), "__len__", lambda tokens: 7)
-    update = evaluate.show_choices()
+    update = asyncio.run(evaluate.show_choices())
     assert [value for _, value in gr.CheckboxGroup(choices=update["choices"]).choices] == [0, 1, 2, 5, 7]
     assert update["value"] == [0, 1, 5, 7]
+
+
+@pytest.mark.parametrize("tab", ["Compare", "Sweep", "Evaluate"])
+def test_who_stops_while_the_model_is_loading_leaves_no_thread_waiting_for_it(page, evaluate, tab) -> None:
+    page._engine = Future()
+    begun = {"Evaluate": evaluate.begin}.get(tab, page.begin)(ME)[0]
+    handlers = {
+        "Compare": lambda: page.ask(begun, QUESTION, SAMPLE, 5, 2, False, "", 3, 0, ME),
+        "Sweep": lambda: sweep(page, ticket=begun),
+        "Evaluate": lambda: run(evaluate, ticket=begun),
+    }
+    shown = handlers[tab]()
+    assert LOADING in next(shown)[0]
+    evaluate.stop(ME)
+    page.stop(ME)
+    assert "Stopped before the model was loaded." in [outputs[0] for outputs in shown][-1]
+
+
+def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engine, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.turns.CLOCK", lambda: now[0])
+    page._engine = Future()
+    turn = page.turns.take("me", page.turns.begin("me"))
+    waiting = page.until_ready(turn)
+    next(waiting)
+    now[0] = LIMITS.answer_seconds - 1
+    threading.Timer(0.5, lambda: page._engine.set_result(llama_engine)).start()
+    assert list(waiting) == []
+    now[0] += LIMITS.answer_seconds - 1
+    assert not turn.over
+
+
+def test_two_uploads_of_one_visitor_at_once_keep_all_documents(page, tmp_path) -> None:
+    files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
+    for file in files:
+        file.write_text(f"The {file.stem} burns.")
+    both = threading.Barrier(2)
+    read = page.shelf.read
+    page.shelf.read = lambda *given: (both.wait(10), read(*given), both.wait(10))[1]  # both are read before one is kept
+    with ThreadPoolExecutor(2) as pool:
+        for outputs in pool.map(lambda file: list(page.shelf.upload([str(file)], ME)), files):
+            assert outputs[-1][1] == OWN
+    assert {p.document for p in page.sessions.documents("me").collection.passages} == {"lamp.txt", "oil.txt"}
 
 
 def test_the_first_questions_are_taken_and_the_others_named() -> None:

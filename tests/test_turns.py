@@ -4,7 +4,7 @@ import pytest
 
 from spring import turns as module
 from spring.errors import BusyError
-from spring.turns import COMING, FORGOTTEN, GRACE, Turn, Turns
+from spring.turns import COMING, FORGOTTEN, GRACE, MANY, Turn, Turns
 
 
 @pytest.fixture
@@ -60,6 +60,28 @@ def test_who_is_over_holds_nothing_though_nobody_finishes_it(clock, how) -> None
     assert first.over
     assert list(waiting) == []
     assert second.started is not None
+
+
+def test_who_is_over_stays_so_as_the_place_may_be_anothers_by_now(clock) -> None:
+    gone: dict[str, float] = {}
+    turns = Turns(away=lambda visitor: gone.get(visitor, 0.0))
+    first, second = taken(turns, "a"), taken(turns, "b")
+    assert runs(turns, first)
+    waiting = turns.wait(second)
+    assert next(waiting) == 1
+    clock[0], gone["b"] = 5, GRACE + 0.1
+    turns._tidy()  # as any other visitor's looking does
+    gone["b"] = 0.0
+    assert list(waiting) == []
+    assert second.over
+
+
+def test_those_who_begin_and_never_take_are_let_go_of(clock) -> None:
+    turns = Turns()
+    for number in range(3 * MANY):
+        turns.begin(f"visitor {number}")
+        clock[0] += FORGOTTEN / MANY
+    assert len(turns._current) <= MANY + 1
 
 
 def test_a_connection_may_be_away_for_a_moment_and_take_longer_to_come(clock) -> None:

@@ -29,10 +29,8 @@ def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(se
             last = [shown async for shown in running][-1]
             assert time.monotonic() - started < 5
             assert text_of(last[0]) == DIED
-            told = [shown async for shown in waiting][-1]
-            # Who waits is answered once the model is loaded again, or told that its loading took all the time that
-            # an answer may take; the documents are there either way.
-            assert (answers_of(told[1]), told[2]) == before or "may take 4 seconds" in text_of(told[0])
+            told = [shown async for shown in waiting][-1]  # once the model is loaded, which takes none of its time
+            assert (answers_of(told[1]), told[2]) == before
             assert (await second.answer(QUESTION, tokens=4))[1:] == before
             assert (await first.answer(QUESTION, tokens=4))[1:] == before
 
