@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from spring import gradio_state
 from spring.answers import Answerer
 from spring.api import Api
 from spring.documents import FILE_TYPES
@@ -266,6 +267,7 @@ def launch(
         css_paths=[CSS],
         js=KEYBOARD,
     )
+    gradio_state.bound(demo, presence.away)
     return Site(address, page, demo, uploads)
 
 

@@ -22,7 +22,7 @@ TABLE = """
     reader loss examples schedule run_folder training
     evaluation report evaluation_run
     render render_evaluation settings
-    inputs presence turns sessions uploads
+    inputs presence turns sessions uploads gradio_state
     shelf page
     sweep_tab evaluate_tab api server
     ui zero_gpu
@@ -32,7 +32,7 @@ ORDER = {module: place for place, module in enumerate(TABLE.split())}
 WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "seam", "backbone"}
 WITH_TORCH |= {"quantization", "prefix_cache", "model_thread", "generation"}
 WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
-WITH_GRADIO = {"shelf", "api", "server", "page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
+WITH_GRADIO = {"gradio_state", "shelf", "api", "server", "page", "sweep_tab", "evaluate_tab", "ui", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
 SOURCES = MODULES | {"app": ROOT / "app.py"}
