@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import torch
+from httpx2 import HTTPError  # what huggingface_hub asks with
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
@@ -27,7 +29,7 @@ from transformers.utils import logging as transformers_logging
 from spring.cpu import keep_quantized_weights, speed_up_linear
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import BackboneError, PromptError
-from spring.finding import find_backbone
+from spring.finding import Source, find_backbone
 from spring.known_backbones import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
 from spring.memory import embedding_width, model_without_weights, require_memory, size_of
 from spring.prompt import INSTRUCTION, Prompt
@@ -49,8 +51,7 @@ class Backbone:
     layout: str = "training"
 
     def __post_init__(self) -> None:
-        if not self.tokenizer.is_fast:
-            raise BackboneError(f"{self.name} has no fast tokenizer (tokenizer.json), which finding the seam needs.")
+        _require_fast_tokenizer(self.name, self.tokenizer)
         _require_plain_attention(self.name, self.model.config)
         self.model.requires_grad_(False).eval()
 
@@ -209,22 +210,55 @@ def load_backbone(
             tokens.require(source.name, embedding_width(empty))
         require_memory(source.name, size_of(empty), precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
+        _require_fast_tokenizer(source.name, tokenizer)
         model = AutoModelForCausalLM.from_pretrained(source.place, **options, **_loading_options(precision, gpu))
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, HTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
-            f"The backbone {source.name} could not be loaded from {source.place} ({reason}). It must be one of "
-            f"{', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
+            f"The backbone {source.name} could not be loaded from {source.place} ({reason}). {_instead_of(source)}"
         ) from error
+    if gpu:
+        _require_whole_on_gpu(source.name, model, precision)
     keep_quantized_weights(model)
     speed_up_linear(model)
     return Backbone(source.name, model, tokenizer, precision, layout)
 
 
+def _instead_of(source: Source) -> str:
+    """What to do where loading failed. The hub's config.json was had already, so there the id is none to doubt."""
+    if Path(source.place).is_dir():
+        return f"It must be one of {', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
+    return (
+        "If the connection to the hub was lost, start again, and what has come is kept; "
+        f"else choose {'another backbone' if source.name == DEFAULT_BACKBONE else f'the backbone {DEFAULT_BACKBONE}'}."
+    )
+
+
+def _require_fast_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    if not tokenizer.is_fast:
+        raise BackboneError(
+            f"{name} has no fast tokenizer (tokenizer.json), which finding the seam needs: choose the backbone "
+            f"{DEFAULT_BACKBONE}, or another that has one."
+        )
+
+
+def _require_whole_on_gpu(name: str, model: PreTrainedModel, precision: str) -> None:
+    """Refuse layers that were put elsewhere: transformers fills nine tenths of a GPU, then goes on without a word."""
+    if {"cpu", "disk"} & {str(place) for place in getattr(model, "hf_device_map", {}).values()}:
+        smaller = f"a smaller backbone, {DEFAULT_BACKBONE} for one, or a GPU with more memory"
+        raise BackboneError(
+            f"The backbone {name} does not fit into the GPU's free memory in {precision}: choose "
+            f"{smaller if precision in PACKED_BYTES else f'the precision 4bit, or {smaller}'}."
+        )
+
+
 def _require_plain_attention(name: str, config: PreTrainedConfig) -> None:
     layers = DynamicCache(config=config.get_text_config()).layers
     if not layers or any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
-        raise BackboneError(f"{name} is no plain attention model; its passages cannot be cached.")
+        raise BackboneError(
+            f"{name} is no plain attention model, so its passages cannot be cached: choose the backbone "
+            f"{DEFAULT_BACKBONE}, or another with plain attention."
+        )
 
 
 def _loading_options(precision: str, gpu: bool) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def find_backbone(text: str, report: Callable[[str], None]) -> Source:
     if folder.is_dir():
         return Source(name, str(folder))
     if text.startswith((".", "/", "~")):
-        raise BackboneError(f"There is no model folder {text}.")
+        raise BackboneError(f"There is no model folder {text}: choose another, or the backbone {DEFAULT_BACKBONE}.")
     revision = text.partition("@")[2] or None
     if name == DEFAULT_BACKBONE and revision is None and (embedded := embedded_model(report)) is not None:
         return Source(name, str(embedded))

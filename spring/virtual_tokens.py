@@ -113,7 +113,8 @@ class VirtualTokens:
             )
         if hidden is not None and self.hidden != hidden:
             raise TokenFileError(
-                f"These virtual tokens are {self.hidden} wide, but {backbone} has a hidden size of {hidden}."
+                f"These virtual tokens are {self.hidden} wide, but {backbone} has a hidden size of {hidden}: "
+                "choose another token file."
             )
 
     def save(self, path: str | Path) -> None:
@@ -136,7 +137,7 @@ class VirtualTokens:
         """
         path = Path(path)
         if not path.is_file():
-            raise TokenFileError(f"There is no token file {path}.")
+            raise TokenFileError(f"There is no token file {path}: choose a .safetensors or .pt file that is there.")
         match path.suffix:
             case ".safetensors":
                 return cls._load_safetensors(path)

@@ -19,8 +19,9 @@ import torch
 
 from spring.answers import Progress, Request
 from spring.backbone import Backbone
-from spring.errors import SpringError
+from spring.errors import ModelError, SpringError
 from spring.generation import DEFAULT_CACHE_BYTES, Engine, load_engine
+from spring.model_thread import OUT_OF_MEMORY
 from spring.virtual_tokens import VirtualTokens
 
 P = ParamSpec("P")
@@ -31,6 +32,7 @@ T = TypeVar("T")
 SECONDS_TO_START = 10
 TOKENS_READ_IN_A_SECOND = 1_000
 STEPS_IN_A_SECOND = 8  # a step adds one token to every answer
+ROWS_OF_A_STEP = 16  # answers at once up to which a step takes that long
 
 
 class ZeroGpuEngine(Engine):
@@ -53,7 +55,8 @@ class ZeroGpuEngine(Engine):
 
         Raises:
             PromptError: as `Engine.stream`.
-            SpringError: there is no GPU for this visitor now, or it was taken away; when the stream is read.
+            ModelError: there is not enough memory for it; when the stream is read, as the next.
+            SpringError: there is no GPU for this visitor now, or it was taken away.
 
         """
         settings = (max_new_tokens, temperature, seed, ignore_eos, drop_ended)
@@ -63,12 +66,26 @@ class ZeroGpuEngine(Engine):
     def seconds(self, requests: Sequence[Request], max_new_tokens: int, *_: object) -> int:
         """What a call is said to take, from what is asked."""
         read = sum(self.length(Request(prompt)) for prompt in {request.prompt for request in requests})
-        return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + max_new_tokens / STEPS_IN_A_SECOND)
+        steps = max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
+        return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + steps / STEPS_IN_A_SECOND)
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a step in place: a forked process has one thread and one call at a time, and not this one's worker."""
-        with torch.inference_mode():
-            return function(*args, **kwargs)
+        """Run a step in place: a forked process has one thread and one call at a time, and not this one's worker.
+
+        Raises:
+            gr.Error: there is not enough memory for it. `spaces` passes on no other error's words.
+
+        """
+        try:
+            with torch.inference_mode():
+                return function(*args, **kwargs)
+        except (MemoryError, torch.OutOfMemoryError):
+            pass
+        # Here the error is gone, and with it the tensors that its traceback held.
+        self.prefixes.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise gr.Error(OUT_OF_MEMORY, print_exception=False)
 
     def _generate(
         self,
@@ -86,6 +103,8 @@ class ZeroGpuEngine(Engine):
         try:
             yield from self._lent(*asked)
         except gr.Error as error:
+            if error.message == OUT_OF_MEMORY:
+                raise ModelError(OUT_OF_MEMORY) from error
             raise SpringError(one_sentence(error)) from error
 
 

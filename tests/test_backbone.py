@@ -6,15 +6,17 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx2
 import pytest
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MambaConfig, PreTrainedTokenizerFast
 
 from spring.backbone import Backbone, _loading_options, load_backbone
 from spring.documents import Passage
 from spring.embedded import cache_folder, embedded_model
 from spring.errors import BackboneError
+from spring.finding import Source
 from spring.generation import Engine
 from spring.known_backbones import KNOWN_BACKBONES, known_name
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
@@ -166,7 +168,7 @@ def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/model", "~/nowhere-at-all"])
 def test_a_missing_folder_is_named(name: str) -> None:
-    with pytest.raises(BackboneError, match=f"There is no model folder {name}") as error:
+    with pytest.raises(BackboneError, match=f"There is no model folder {name}: choose") as error:
         load_backbone(name)
     one_line(error)
 
@@ -178,6 +180,13 @@ def test_what_is_not_at_hand_without_a_network_is_told_in_one_line(name: str, mo
     with pytest.raises(BackboneError, match="could not be loaded") as error:
         load_backbone(name, report=lambda _: None)
     assert name.rpartition("/")[2].lower().removesuffix("-hf") in one_line(error).lower()
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def spoil_config(folder: Path) -> None:
@@ -209,14 +218,71 @@ def test_a_folder_that_holds_no_whole_model_is_refused(
     one_line(error)
 
 
-def test_a_tokenizer_without_offsets_is_refused(tiny_llama: Backbone) -> None:
-    class Slow(PreTrainedTokenizerFast):
-        is_fast = False
+class SlowTokenizer(PreTrainedTokenizerFast):
+    """A tokenizer that knows no offsets."""
 
-    tokenizer = Slow(tokenizer_object=tiny_llama.tokenizer.backend_tokenizer)
-    with pytest.raises(BackboneError, match="no fast tokenizer") as error:
+    is_fast = False
+
+
+def test_a_tokenizer_without_offsets_is_refused(tiny_llama: Backbone) -> None:
+    tokenizer = SlowTokenizer(tokenizer_object=tiny_llama.tokenizer.backend_tokenizer)
+    with pytest.raises(BackboneError, match=r"no fast tokenizer .*: choose the backbone") as error:
         Backbone("tiny-llama", tiny_llama.model, tokenizer, "fp32")
     one_line(error)
+
+
+def test_a_tokenizer_without_offsets_is_refused_before_the_weights(
+    tiny_llama: Backbone, tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowTokenizer(tokenizer_object=tiny_llama.tokenizer.backend_tokenizer)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: slow)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", raising(AssertionError("weights were loaded")))
+    with pytest.raises(BackboneError, match="no fast tokenizer"):
+        load_backbone(str(tiny_llama_folder), "fp32")
+
+
+def test_a_model_without_plain_attention_is_refused_with_one_that_has_it(tmp_path: Path) -> None:
+    MambaConfig(num_hidden_layers=2).save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match=r"no plain attention model.*: choose the backbone smollm2") as error:
+        load_backbone(str(tmp_path), "fp32")
+    one_line(error)
+
+
+@pytest.mark.parametrize(
+    "lost", [httpx2.ReadTimeout("The read operation timed out"), OSError("Connection broken"), httpx2.ReadError("")]
+)
+def test_a_connection_that_is_lost_on_the_way_is_told_as_that(
+    lost: Exception, tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small files came from the hub, the weights did not."""
+    config, tokenizer = (kind.from_pretrained(tiny_llama_folder) for kind in (AutoConfig, AutoTokenizer))
+    monkeypatch.setattr("spring.backbone.find_backbone", lambda *_: Source("one/model", "one/model"))
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda *_, **__: config)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: tokenizer)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", raising(lost))
+    with pytest.raises(BackboneError, match="connection to the hub was lost, start again") as error:
+        load_backbone("one/model", "fp32")
+    assert f"({str(lost) or 'ReadError'})" in one_line(error)
+    assert "must be one of" not in str(error.value)
+
+
+@pytest.mark.parametrize(("place", "fits"), [("cpu", False), ("disk", False), (0, True)])
+def test_layers_that_did_not_fit_onto_the_gpu_are_told(
+    place: object, fits: bool, tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_llama_folder)
+    model.hf_device_map = {"model.layers.0": 0, "model.layers.1": place}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("spring.backbone.require_memory", lambda *_: None)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *_, **__: model)
+    if fits:
+        assert load_backbone(str(tiny_llama_folder), "bf16").model is model
+        return
+    with pytest.raises(BackboneError, match="in bf16: choose the precision 4bit, or a smaller backbone") as error:
+        load_backbone(str(tiny_llama_folder), "bf16")
+    one_line(error)
+    with pytest.raises(BackboneError, match="in 4bit: choose a smaller backbone"):
+        load_backbone(str(tiny_llama_folder), "4bit")
 
 
 # --- the conversion of the embedded backbone ---

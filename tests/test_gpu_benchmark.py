@@ -36,7 +36,10 @@ def test_a_random_model_is_held_as_one_that_is_loaded(tmp_path, precision: str) 
 def test_it_measures_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.argv", ["gpu", "--json", *OPTIONS])
     gpu.main()
-    figures = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    early = [json.loads(line) for line in printed.err.splitlines() if line.startswith("{")]
+    assert early == [{precision: figures[precision]} for precision in ("4bit", "bf16")]
     assert figures["device"].startswith("CPU")
     for precision in ("4bit", "bf16"):
         measured = figures[precision]
@@ -59,6 +62,16 @@ def test_a_way_that_does_not_work_is_told_and_the_others_go_on() -> None:
     prompt = gpu.passages_of(gpu.Engine(backbone, backbone.initial_virtual_tokens()), 20)
     told = gpu.plain_tokens_per_second(backbone, prompt, 2, cache_implementation="no such cache")
     assert str(told).startswith("ValueError: ")
+
+
+def test_any_error_of_a_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("the compiler's\nown")
+
+    backbone = random_backbone("small", "fp32", "cpu")
+    prompt = gpu.passages_of(gpu.Engine(backbone, backbone.initial_virtual_tokens()), 20)
+    monkeypatch.setattr(type(backbone.model), "generate", fail)
+    assert gpu.plain_tokens_per_second(backbone, prompt, 2) == "AssertionError: the compiler's"
 
 
 def test_without_a_card_it_says_how_to_try_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import SpaceCard
 
-from spring.embedded import cache_folder
+from spring.embedded import DEFAULT_BACKBONE, cache_folder
+from spring.known_backbones import KNOWN_BACKBONES
 from tools.space import build, card_faults, file_faults
 from tools.trial import start
 
@@ -45,6 +46,25 @@ def test_the_card_of_a_named_space_has_its_picture(tmp_path: Path) -> None:
     assert card.data["thumbnail"] == "https://huggingface.co/spaces/someone/spring-live/resolve/main/docs/page.png"
     assert card_faults(tmp_path) == []
     assert "# SPRING Live" in card.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("app_port", 7860), ("base_path", "/"), ("language", "en"), ("hf_oauth_authorized_org", ["one"])],
+)
+def test_what_a_space_may_have_is_no_fault(folder: Path, key: str, value: object) -> None:
+    card = SpaceCard.load(folder / "README.md")
+    card.data[key] = value
+    card.save(folder / "README.md")
+    assert card_faults(folder) == []
+
+
+def test_of_the_preloaded_model_the_files_that_are_read_are_named(folder: Path) -> None:
+    (preloaded,) = SpaceCard.load(folder / "README.md").data["preload_from_hub"]
+    repository, files = preloaded.split()
+    assert repository == KNOWN_BACKBONES[DEFAULT_BACKBONE].hub_id
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files.split(","))
+    assert not any("/" in file for file in files.split(","))  # the onnx folder is larger than the model
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,9 @@ def test_another_backbone_of_the_same_width_is_refused_by_name() -> None:
 
 
 def test_another_width_is_refused_by_number() -> None:
-    with pytest.raises(TokenFileError, match="16 wide, but tiny has a hidden size of 4096") as error:
+    with pytest.raises(
+        TokenFileError, match="16 wide, but tiny has a hidden size of 4096: choose another token file"
+    ) as error:
         VirtualTokens(matrix(), "tiny").require("tiny", 4096)
     one_line(error)
 
@@ -356,4 +358,4 @@ def test_another_suffix_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["missing.pt", "missing.safetensors", ""])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
-    assert f"There is no token file {tmp_path / name}" in refusal(tmp_path / name)
+    assert f"There is no token file {tmp_path / name}: choose a" in refusal(tmp_path / name)

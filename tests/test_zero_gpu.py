@@ -13,14 +13,16 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from spring.answers import Request
 from spring.backbone import Backbone
 from spring.comparison import Settings, compare
-from spring.errors import PromptError, SpringError
+from spring.errors import ModelError, PromptError, SpringError
 from spring.generation import load_engine
+from spring.model_thread import OUT_OF_MEMORY
 from spring.samples import load_samples
 from spring.zero_gpu import ZeroGpuEngine, one_sentence
 from tests.conftest import PROMPT, ROOT, asks, finish, new_engine, one_line
@@ -146,6 +148,29 @@ def test_settings_are_refused_before_the_stream_is_read(engine: ZeroGpuEngine) -
 
 def test_passages_that_are_shared_count_once_in_the_time_asked_for(engine: ZeroGpuEngine) -> None:
     assert engine.seconds(asks(ks=(0, 50)), 50) == engine.seconds(asks(ks=(0,)), 50) == 17
+
+
+def test_a_batch_of_more_rows_asks_for_more_time(engine: ZeroGpuEngine) -> None:
+    seconds = [engine.seconds(asks(ks=(0,)) * rows, 80) for rows in (1, 16, 32)]
+    assert seconds[0] == seconds[1] == seconds[2] - 10
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")])
+def test_too_little_memory_is_told_as_that_and_room_is_made(
+    engine: ZeroGpuEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    finish(engine, asks())
+    assert len(engine.prefixes) > 0
+    with monkeypatch.context() as patch:
+        patch.setattr(type(engine.backbone.model), "forward", fail)
+        with pytest.raises(ModelError) as told:
+            finish(engine, asks())
+    assert one_line(told) == OUT_OF_MEMORY
+    assert len(engine.prefixes) == 0
+    assert finish(engine, asks()).answers[0].text
 
 
 @pytest.mark.parametrize(

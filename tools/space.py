@@ -30,6 +30,8 @@ COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 REQUIRED = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license"}
 OPTIONAL = {"suggested_hardware", "short_description", "models", "datasets", "preload_from_hub", "tags", "thumbnail"}
 OPTIONAL |= {"pinned", "header", "startup_duration_timeout", "disable_embedding", "fullWidth", "hf_oauth"}
+OPTIONAL |= {"app_port", "base_path", "custom_headers", "language"}
+OPTIONAL |= {"hf_oauth_scopes", "hf_oauth_expiration_minutes", "hf_oauth_authorized_org"}
 LONGEST_DESCRIPTION = 60
 SECRETS = re.compile(rb"hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY|/(?:home|root)/\w+")
 
