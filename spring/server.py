@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from gradio.route_utils import upload_fn
+from gradio import route_utils
 from gradio.routes import file_upload_statuses
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spring.limits import LIMITS
 from spring.presence import Presence
 from spring.uploads import Uploads
 
@@ -30,6 +31,7 @@ LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
 PROGRESS_SECONDS = 10.0  # for which the end of an upload is told to whoever follows its progress
+DAMAGED = "The upload is damaged: please try again."
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
 
 # Which requests the page and gradio_client make.
@@ -63,6 +65,21 @@ class Limits(NamedTuple):
     file: int
     uploads: int  # of all that lie on the disk
     functions: int  # no bytes: how many handlers there are to call
+
+
+class _Parser(route_utils.GradioMultiPartParser):
+    """Gradio's reader of an upload, for files alone, and no more than one visitor may have.
+
+    Each file stays open until the whole body is here, fields that are no files are kept in memory without a bound,
+    and Gradio's progress fails on them.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings | {"max_files": LIMITS.files, "max_fields": 0})
+
+
+# `upload_fn` takes no bounds from its callers, but looks this name up whenever it is called.
+route_utils.GradioMultiPartParser = _Parser  # type: ignore[misc]
 
 
 def content_security_policy(nonce: str) -> str:
@@ -167,16 +184,20 @@ class Gate:
         paths: list[str] = []
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                paths, *_ = await upload_fn(request, str(folder), self._limits.file, upload, upload_progress=progress)
+                paths, *_ = await route_utils.upload_fn(
+                    request, str(folder), self._limits.file, upload, upload_progress=progress
+                )
         except MultiPartException as error:
             most = self._limits.file // 2**20
             if "maximum allowed size" in error.message:
                 raise Refusal(413, f"A file may have {most} MB at most.") from None
-            raise Refusal(400, "The upload is damaged: please try again.") from None
-        except (HTTPException, TypeError, ValueError):
-            raise Refusal(400, "The upload is damaged: please try again.") from None
-        except TimeoutError:
+            if "Too many files" in error.message:
+                raise Refusal(413, f"An upload may have {LIMITS.files} files at most.") from None
+            raise Refusal(400, DAMAGED) from None
+        except TimeoutError:  # which is an OSError
             raise Refusal(408, "The upload took too long: please try again with less.") from None
+        except (HTTPException, TypeError, ValueError, AttributeError, OSError):
+            raise Refusal(400, DAMAGED) from None
         finally:
             # Gradio would remember the progress until somebody has followed it to the end.
             asyncio.get_running_loop().call_later(PROGRESS_SECONDS, file_upload_statuses.stop_tracking, upload)

@@ -85,6 +85,8 @@ def test_every_answer_tells_the_browser_to_load_nothing_from_elsewhere(server: S
 
 
 PART = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+FIELD = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n'
+END = b"\r\n--b--\r\n"
 
 
 async def pieces(size: int) -> AsyncIterator[bytes]:
@@ -102,6 +104,12 @@ async def endless_file() -> AsyncIterator[bytes]:
 async def many_files() -> AsyncIterator[bytes]:
     for _ in range(100):
         yield PART + b"x" * 60_000 + b"\r\n"
+
+
+async def endless_field() -> AsyncIterator[bytes]:
+    yield FIELD
+    async for piece in pieces(4 * 2**20):
+        yield piece
 
 
 def multipart(*sizes: int) -> list[tuple[str, tuple[str, bytes]]]:
@@ -124,6 +132,14 @@ BODIES = [
     ("upload", {"content": pieces(3 * 2**20), "headers": FORM}, 400, "The upload is damaged: please try again."),
     ("upload", {"content": endless_file(), "headers": FORM}, 413, "A file may have 1 MB at most."),
     ("upload", {"content": many_files(), "headers": FORM}, 413, "The request is too long: 2 MB are the most."),
+    ("upload", {"files": multipart(*[1] * 51)}, 413, "An upload may have 50 files at most."),
+    ("upload", {"content": endless_field(), "headers": FORM}, 400, "The upload is damaged: please try again."),
+    (
+        "upload?upload_id=x",
+        {"content": FIELD + b"x" + END, "headers": FORM},
+        400,
+        "The upload is damaged: please try again.",
+    ),
 ]
 
 
