@@ -11,11 +11,10 @@ import re
 import secrets
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
 from gradio import route_utils
 from gradio.routes import file_upload_statuses
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -28,6 +27,7 @@ from spring.uploads import Uploads
 
 API = "/gradio_api"
 LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
+MOST_VALUES = 2_000  # in a call: 50 files have some 500
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
 PROGRESS_SECONDS = 10.0  # for which the end of an upload is told to whoever follows its progress
@@ -64,7 +64,8 @@ class Limits(NamedTuple):
     upload: int  # of one request
     file: int
     uploads: int  # of all that lie on the disk
-    functions: int  # no bytes: how many handlers there are to call
+    direct: frozenset[int]  # no bytes: the handlers that are called by themselves
+    queued: frozenset[int]  # those that are called through Gradio's queue, where each has a backlog of its own
 
 
 class _Parser(route_utils.GradioMultiPartParser):
@@ -136,10 +137,13 @@ class Gate:
             await self._upload(scope, receive, send)
         elif method == "POST":
             body = await _read(receive, scope, LONGEST_BODY)
-            self._check(body)
+            self._check(body, path)
             await self._app(scope, _replay(body, receive), send)
         elif path == f"{API}/queue/data":
-            with self._presence.here(_query(scope, "session_hash")):
+            session = _query(scope, "session_hash")
+            if not _SESSION.fullmatch(session):
+                raise Refusal(404, "There is no such session.")
+            with self._presence.here(session):
                 await self._app(scope, receive, send)
         elif path == f"{API}/upload_progress":
             await self._progress(_query(scope, "upload_id"), scope, receive, send)
@@ -154,7 +158,7 @@ class Gate:
         inside = parts == path and parts.startswith(f"{self._uploads.folder}{os.sep}")
         return inside and not parts.startswith(str(self._uploads.received))
 
-    def _check(self, body: bytes) -> None:
+    def _check(self, body: bytes, path: str) -> None:
         """Refuse what no page sends: Gradio would fetch a file's address, or trust what it finds in the call."""
         try:
             call = json.loads(body)
@@ -167,12 +171,17 @@ class Gate:
         session = call.get("session_hash")
         if session is not None and not (isinstance(session, str) and _SESSION.fullmatch(session)):
             raise Refusal(400, "The session's name must be 1 to 64 letters and digits.")
-        function = call.get("fn_index", 0)
-        if not (isinstance(function, int) and 0 <= function < self._limits.functions):
+        function, known = call.get("fn_index"), self._functions(path)
+        if known is not None and not (isinstance(function, int) and function in known):
             raise Refusal(400, "The request calls nothing that is here: please reload the page.")
         for value in found:
             if "path" in value and not (isinstance(value["path"], str) and self._uploads.owns(value["path"])):
                 raise Refusal(400, "A file of this request was not uploaded here: please upload it.")
+
+    def _functions(self, path: str) -> frozenset[int] | None:
+        """Which handlers may be called by a route; None: it calls none."""
+        by_route = {f"{API}/run/predict": self._limits.direct, f"{API}/queue/join": self._limits.queued}
+        return by_route.get(path.removesuffix("/"))
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's upload, into a folder of its own and bounded as a whole."""
@@ -199,8 +208,8 @@ class Gate:
         except (HTTPException, TypeError, ValueError, AttributeError, OSError):
             raise Refusal(400, DAMAGED) from None
         finally:
-            # Gradio would remember the progress until somebody has followed it to the end.
-            asyncio.get_running_loop().call_later(PROGRESS_SECONDS, file_upload_statuses.stop_tracking, upload)
+            if progress:
+                asyncio.get_running_loop().call_later(PROGRESS_SECONDS, _forget_progress, upload)
             if not paths:  # refused, or the connection was lost: nothing stays
                 self._uploads.discard([folder])
         await JSONResponse(list(map(str, paths)))(scope, receive, send)
@@ -212,7 +221,13 @@ class Gate:
         try:
             await self._app(scope, receive, send)
         finally:
-            file_upload_statuses._signals.pop(upload, None)
+            _forget_progress(upload)
+
+
+def _forget_progress(upload: str) -> None:
+    """Gradio would remember the progress until somebody has followed it to the end, and its signal for ever."""
+    file_upload_statuses.stop_tracking(upload)
+    file_upload_statuses._signals.pop(upload, None)
 
 
 class _Body:
@@ -281,10 +296,17 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value."""
-    waiting = [value]
+    """All objects in a JSON value.
+
+    Raises:
+        Refusal: it has more values than any call of the page: two bytes of the body can be an object of 64.
+
+    """
+    waiting, seen = [value], 0
     while waiting:
-        value = waiting.pop()
+        value, seen = waiting.pop(), seen + 1
+        if seen > MOST_VALUES:
+            raise Refusal(400, f"The request has too many values: {MOST_VALUES:,} are the most.")
         if isinstance(value, dict):
             yield value
             waiting += value.values()
@@ -293,8 +315,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _query(scope: Scope, name: str) -> str:
-    query: bytes = scope["query_string"]
-    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
+    """As Gradio reads it: of two that have the same name, the last one counts."""
+    return QueryParams(scope["query_string"]).get(name, "")
 
 
 class _Answer:

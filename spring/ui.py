@@ -245,7 +245,8 @@ def launch(
         upload=settings.session_megabytes * megabyte,
         file=settings.upload_megabytes * megabyte,
         uploads=settings.sessions_megabytes * megabyte,
-        functions=len(demo.fns),
+        direct=frozenset(index for index, fn in demo.fns.items() if fn.queue is False),
+        queued=frozenset(index for index, fn in demo.fns.items() if fn.queue is not False),
     )
     _, address, _ = demo.launch(
         server_name=host,

@@ -11,7 +11,7 @@ from spring.dataset import Question, QuestionSet
 from spring.documents import Collection, Passage
 from spring.errors import BusyError, PromptError
 from spring.inputs import visitor_of
-from spring.presence import Presence
+from spring.presence import REMEMBERED, Presence
 from spring.samples import Library
 from spring.sessions import LEFT, Sessions
 from spring.uploads import Uploads
@@ -169,3 +169,17 @@ def test_presence_knows_who_is_connected() -> None:
     with presence.here("me"), presence.here("me"):
         assert presence.away("me") == 0
     assert 0 <= presence.away("me") < 1
+
+
+def test_who_comes_back_is_no_longer_remembered_as_the_first_who_left(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.presence.CLOCK", lambda: now[0])
+    presence = Presence()
+    for name in ("faithful", "gone", "gone too", "faithful"):
+        with presence.here(name):
+            pass
+        now[0] += REMEMBERED / 3
+    now[0] += REMEMBERED / 2
+    with presence.here("another"):
+        pass
+    assert list(presence._left) == ["faithful", "another"]

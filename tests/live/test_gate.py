@@ -117,6 +117,8 @@ def multipart(*sizes: int) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+MANY = "The request has too many values: 2,000 are the most."
+NOTHING = "The request calls nothing that is here: please reload the page."
 BODIES = [
     ("queue/join", {"content": b"x" * 300_000}, 413, "The request is too long: 256 KB are the most."),
     ("queue/join", {"content": pieces(2**20)}, 413, "The request is too long: 256 KB are the most."),
@@ -126,6 +128,11 @@ BODIES = [
     ("run/predict", {"content": b"[]"}, 400, "The request is no JSON object."),
     ("queue/join", {"content": b'{"data": ["\\ud800"]}'}, 400, "The request is not valid JSON."),
     ("queue/join", {"content": b"\xff\xfe"}, 400, "The request is not valid JSON."),
+    ("queue/join", {"content": b'{"data": [%s]}' % b",".join([b"[]"] * 80_000)}, 400, MANY),
+    ("run/predict", {"json": {"data": []}}, 400, NOTHING),
+    ("queue/join", {"json": {"data": [], "session_hash": "x"}}, 400, NOTHING),
+    ("run/predict", {"json": {"data": [], "fn_index": None}}, 400, NOTHING),
+    ("queue/join/", {"json": {"data": [], "session_hash": "x", "fn_index": 10**6}}, 400, NOTHING),
     ("upload", {"content": b"x"}, 400, "The upload is damaged: please try again."),
     ("upload", {"files": multipart(1_200_000)}, 413, "A file may have 1 MB at most."),
     ("upload", {"files": multipart(*[900_000] * 3)}, 413, "The request is too long: 2 MB are the most."),
@@ -215,6 +222,27 @@ def test_an_uploaded_file_cannot_be_fetched(server, with_neighbour, document) ->
             async for _ in visitor.stream("upload", [file]):
                 pass
             assert not Path(file["path"]).exists()
+
+    with_neighbour(attack)
+
+
+def test_a_handler_is_called_in_its_own_way_alone(server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, ME) as visitor:
+            direct = await visitor.join("begin_2")
+            queued = await visitor.post("run/predict", fn_index=visitor.functions["ask"], data=[])
+            for response in (direct, queued):
+                assert (response.status_code, response.json()["detail"]) == (400, NOTHING)
+
+    with_neighbour(attack)
+
+
+def test_results_are_told_to_sessions_with_a_plain_name(server: Server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for query in ("", "?session_hash=", f"?session_hash={'x' * 65}", "?session_hash=x&session_hash=a/b"):
+                response = await client.get(f"{API}/queue/data{query}")
+                assert (response.status_code, response.json()["detail"]) == (404, "There is no such session.")
 
     with_neighbour(attack)
 
