@@ -9,8 +9,11 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from gradio import route_utils
 from gradio.routes import file_upload_statuses
@@ -21,15 +24,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spring.errors import BusyError
+from spring.inputs import visitor_of
 from spring.limits import LIMITS
 from spring.presence import Presence
-from spring.uploads import Uploads
+from spring.sessions import SHARE
+from spring.uploads import FULL, Uploads
 
 API = "/gradio_api"
 LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
 MOST_VALUES = 2_000  # in a call: 50 files have some 500
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
+SLOTS, SLOT_SECONDS = 8, 5.0  # uploads that come in at once, and how long another one waits for its turn
 PROGRESS_SECONDS = 10.0  # for which the end of an upload is told to whoever follows its progress
 DAMAGED = "The upload is damaged: please try again."
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
@@ -63,7 +70,6 @@ class Limits(NamedTuple):
 
     upload: int  # of one request
     file: int
-    uploads: int  # of all that lie on the disk
     direct: frozenset[int]  # no bytes: the handlers that are called by themselves
     queued: frozenset[int]  # those that are called through Gradio's queue, where each has a backlog of its own
 
@@ -109,6 +115,8 @@ class Gate:
 
     def __init__(self, app: ASGIApp, presence: Presence, uploads: Uploads, limits: Limits) -> None:
         self._app, self._presence, self._uploads, self._limits = app, presence, uploads, limits
+        self._slots = asyncio.Semaphore(SLOTS)
+        self._slots_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by address, while in use
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it with one sentence."""
@@ -185,10 +193,32 @@ class Gate:
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's upload, into a folder of its own and bounded as a whole."""
-        if self._uploads.nbytes > self._limits.uploads:
-            raise Refusal(503, "Too many files are being uploaded now: please try again in a minute.")
-        request = Request(scope, _Bounded(receive, scope, self._limits.upload).receive)
-        folder, upload = self._uploads.new(), _query(scope, "upload_id")
+        bounded = _Bounded(receive, scope, self._limits.upload)
+        request = Request(scope, bounded.receive)
+        _, address = visitor_of(request)
+        async with self._slot(address):
+            try:
+                folder = self._uploads.new(address, bounded.length)
+            except BusyError as error:
+                raise Refusal(503, str(error)) from None
+            paths = await self._receive(request, folder, _query(scope, "upload_id"))
+        await JSONResponse(list(map(str, paths)))(scope, receive, send)
+
+    @asynccontextmanager
+    async def _slot(self, address: str) -> AsyncIterator[None]:
+        """One of the few uploads that come in at once; who finds no place waits a little."""
+        theirs = self._slots_of.setdefault(address, asyncio.Semaphore(SLOTS // SHARE))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(SLOT_SECONDS):
+                    await held.enter_async_context(theirs)
+                    await held.enter_async_context(self._slots)
+            except TimeoutError:
+                raise Refusal(503, FULL) from None
+            yield
+
+    async def _receive(self, request: Request, folder: Path, upload: str) -> list[str]:
+        """The paths of the files of one upload, which may follow its progress under the name `upload`."""
         progress = file_upload_statuses if _SESSION.fullmatch(upload) else None
         paths: list[str] = []
         try:
@@ -210,9 +240,11 @@ class Gate:
         finally:
             if progress:
                 asyncio.get_running_loop().call_later(PROGRESS_SECONDS, _forget_progress, upload)
-            if not paths:  # refused, or the connection was lost: nothing stays
+            if paths:
+                self._uploads.arrived(folder)
+            else:  # refused, or the connection was lost: nothing stays
                 self._uploads.discard([folder])
-        await JSONResponse(list(map(str, paths)))(scope, receive, send)
+        return paths
 
     async def _progress(self, upload: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's telling of how much of an upload has come in, which would remember every name it is asked for."""
@@ -257,10 +289,11 @@ class _Bounded:
     """A request's body, as it comes in, up to a number of bytes."""
 
     def __init__(self, receive: Receive, scope: Scope, most: int) -> None:
-        self._receive, self._left, self._most = receive, most, most
-        length = Headers(scope=scope).get("content-length", "0")
+        self._receive, self._most = receive, most
+        length = Headers(scope=scope).get("content-length", str(most))
         if not length.isdecimal() or int(length) > most:
             self._refuse()
+        self.length = self._left = int(length)  # no more than was stated comes in
 
     async def receive(self) -> Message:
         """The next piece."""

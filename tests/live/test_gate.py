@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.visitor import OWN, Visitor, text_of
+from spring.uploads import FULL
 from tests.files import pdf, saved, write
 from tests.live.conftest import reader
 from tests.live.servers import Server
@@ -174,6 +175,47 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, with_neighbour) -> Non
         writer.transport.abort()
 
     with_neighbour(attack)  # which waits until nothing is on the disk
+
+
+def test_uploads_that_come_in_at_once_are_few_and_have_room_reserved(server, with_neighbour) -> None:
+    """Of one address two come in at once, and of all what is stated counts from the start."""
+
+    async def begin(address: str, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        streams = await asyncio.open_connection("127.0.0.1", httpx.URL(server.url).port)
+        head = f"POST /{API}/upload HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nContent-Length: {length}\r\n"
+        streams[1].write(f"{head}Content-Type: {FORM['Content-Type']}\r\n\r\n".encode() + PART)
+        return streams
+
+    async def send(address: str) -> httpx.Response:
+        async with Visitor(server.url, address) as visitor:
+            return await visitor.client.post(f"{API}/upload", files=multipart(1))
+
+    async def attack() -> None:
+        slow = [await begin("198.51.100.1", 1_000) for _ in range(2)]
+        server.wait(lambda: len(server.uploaded) == 4)  # a folder and a file each
+        assert (await send("198.51.100.1")).json()["detail"] == FULL
+        slow += [await begin(f"198.51.100.{number}", 2 * 2**20) for number in range(2, 8)]
+        server.wait(lambda: len(server.uploaded) == 16)
+        refused = await send("198.51.100.9")
+        assert (refused.status_code, refused.json()["detail"]) == (503, FULL)
+        for _, writer in slow:
+            writer.transport.abort()
+
+    with_neighbour(attack)
+
+
+def test_one_address_does_not_fill_the_disk(server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, ME) as visitor, Visitor(server.url, "198.51.100.2") as other:
+            sent = [await visitor.client.post(f"{API}/upload", files=multipart(900_000)) for _ in range(6)]
+            assert [response.status_code for response in sent] == [200] * 4 + [503] * 2  # a quarter of 16 MB
+            [theirs] = (await other.client.post(f"{API}/upload", files=multipart(900_000))).json()
+            for path in (theirs, *(response.json()[0] for response in sent[:4])):
+                async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
+                    pass
+            await visitor.call("forget")
+
+    with_neighbour(attack)
 
 
 def test_the_progress_of_an_upload_is_told(server, with_neighbour, document) -> None:
