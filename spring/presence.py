@@ -30,6 +30,7 @@ class Presence:
                 self._open[visitor] -= 1
                 if not self._open[visitor]:
                     del self._open[visitor]
+                    self._left.pop(visitor, None)  # the order is that in which they left
                     self._left[visitor] = CLOCK()
                 while self._left and next(iter(self._left.values())) < CLOCK() - REMEMBERED:
                     del self._left[next(iter(self._left))]

@@ -9,27 +9,36 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
-from gradio.route_utils import upload_fn
+from gradio import route_utils
 from gradio.routes import file_upload_statuses
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spring.errors import BusyError
+from spring.inputs import visitor_of
+from spring.limits import LIMITS
 from spring.presence import Presence
-from spring.uploads import Uploads
+from spring.sessions import SHARE
+from spring.uploads import FULL, Uploads
 
 API = "/gradio_api"
 LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
+MOST_VALUES = 2_000  # in a call: 50 files have some 500
 BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
 UPLOAD_SECONDS = 300.0
+SLOTS, SLOT_SECONDS = 8, 5.0  # uploads that come in at once, and how long another one waits for its turn
 PROGRESS_SECONDS = 10.0  # for which the end of an upload is told to whoever follows its progress
+DAMAGED = "The upload is damaged: please try again."
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
 
 # Which requests the page and gradio_client make.
@@ -61,8 +70,23 @@ class Limits(NamedTuple):
 
     upload: int  # of one request
     file: int
-    uploads: int  # of all that lie on the disk
-    functions: int  # no bytes: how many handlers there are to call
+    direct: frozenset[int]  # no bytes: the handlers that are called by themselves
+    queued: frozenset[int]  # those that are called through Gradio's queue, where each has a backlog of its own
+
+
+class _Parser(route_utils.GradioMultiPartParser):
+    """Gradio's reader of an upload, for files alone, and no more than one visitor may have.
+
+    Each file stays open until the whole body is here, fields that are no files are kept in memory without a bound,
+    and Gradio's progress fails on them.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings | {"max_files": LIMITS.files, "max_fields": 0})
+
+
+# `upload_fn` takes no bounds from its callers, but looks this name up whenever it is called.
+route_utils.GradioMultiPartParser = _Parser  # type: ignore[misc]
 
 
 def content_security_policy(nonce: str) -> str:
@@ -91,6 +115,8 @@ class Gate:
 
     def __init__(self, app: ASGIApp, presence: Presence, uploads: Uploads, limits: Limits) -> None:
         self._app, self._presence, self._uploads, self._limits = app, presence, uploads, limits
+        self._slots = asyncio.Semaphore(SLOTS)
+        self._slots_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by address, while in use
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it with one sentence."""
@@ -119,10 +145,13 @@ class Gate:
             await self._upload(scope, receive, send)
         elif method == "POST":
             body = await _read(receive, scope, LONGEST_BODY)
-            self._check(body)
+            self._check(body, path)
             await self._app(scope, _replay(body, receive), send)
         elif path == f"{API}/queue/data":
-            with self._presence.here(_query(scope, "session_hash")):
+            session = _query(scope, "session_hash")
+            if not _SESSION.fullmatch(session):
+                raise Refusal(404, "There is no such session.")
+            with self._presence.here(session):
                 await self._app(scope, receive, send)
         elif path == f"{API}/upload_progress":
             await self._progress(_query(scope, "upload_id"), scope, receive, send)
@@ -137,7 +166,7 @@ class Gate:
         inside = parts == path and parts.startswith(f"{self._uploads.folder}{os.sep}")
         return inside and not parts.startswith(str(self._uploads.received))
 
-    def _check(self, body: bytes) -> None:
+    def _check(self, body: bytes, path: str) -> None:
         """Refuse what no page sends: Gradio would fetch a file's address, or trust what it finds in the call."""
         try:
             call = json.loads(body)
@@ -150,39 +179,72 @@ class Gate:
         session = call.get("session_hash")
         if session is not None and not (isinstance(session, str) and _SESSION.fullmatch(session)):
             raise Refusal(400, "The session's name must be 1 to 64 letters and digits.")
-        function = call.get("fn_index", 0)
-        if not (isinstance(function, int) and 0 <= function < self._limits.functions):
+        function, known = call.get("fn_index"), self._functions(path)
+        if known is not None and not (isinstance(function, int) and function in known):
             raise Refusal(400, "The request calls nothing that is here: please reload the page.")
         for value in found:
             if "path" in value and not (isinstance(value["path"], str) and self._uploads.owns(value["path"])):
                 raise Refusal(400, "A file of this request was not uploaded here: please upload it.")
 
+    def _functions(self, path: str) -> frozenset[int] | None:
+        """Which handlers may be called by a route; None: it calls none."""
+        by_route = {f"{API}/run/predict": self._limits.direct, f"{API}/queue/join": self._limits.queued}
+        return by_route.get(path.removesuffix("/"))
+
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's upload, into a folder of its own and bounded as a whole."""
-        if self._uploads.nbytes > self._limits.uploads:
-            raise Refusal(503, "Too many files are being uploaded now: please try again in a minute.")
-        request = Request(scope, _Bounded(receive, scope, self._limits.upload).receive)
-        folder, upload = self._uploads.new(), _query(scope, "upload_id")
+        bounded = _Bounded(receive, scope, self._limits.upload)
+        request = Request(scope, bounded.receive)
+        _, address = visitor_of(request)
+        async with self._slot(address):
+            try:
+                folder = self._uploads.new(address, bounded.length)
+            except BusyError as error:
+                raise Refusal(503, str(error)) from None
+            paths = await self._receive(request, folder, _query(scope, "upload_id"))
+        await JSONResponse(list(map(str, paths)))(scope, receive, send)
+
+    @asynccontextmanager
+    async def _slot(self, address: str) -> AsyncIterator[None]:
+        """One of the few uploads that come in at once; who finds no place waits a little."""
+        theirs = self._slots_of.setdefault(address, asyncio.Semaphore(SLOTS // SHARE))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(SLOT_SECONDS):
+                    await held.enter_async_context(theirs)
+                    await held.enter_async_context(self._slots)
+            except TimeoutError:
+                raise Refusal(503, FULL) from None
+            yield
+
+    async def _receive(self, request: Request, folder: Path, upload: str) -> list[str]:
+        """The paths of the files of one upload, which may follow its progress under the name `upload`."""
         progress = file_upload_statuses if _SESSION.fullmatch(upload) else None
         paths: list[str] = []
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                paths, *_ = await upload_fn(request, str(folder), self._limits.file, upload, upload_progress=progress)
+                paths, *_ = await route_utils.upload_fn(
+                    request, str(folder), self._limits.file, upload, upload_progress=progress
+                )
         except MultiPartException as error:
             most = self._limits.file // 2**20
             if "maximum allowed size" in error.message:
                 raise Refusal(413, f"A file may have {most} MB at most.") from None
-            raise Refusal(400, "The upload is damaged: please try again.") from None
-        except (HTTPException, TypeError, ValueError):
-            raise Refusal(400, "The upload is damaged: please try again.") from None
-        except TimeoutError:
+            if "Too many files" in error.message:
+                raise Refusal(413, f"An upload may have {LIMITS.files} files at most.") from None
+            raise Refusal(400, DAMAGED) from None
+        except TimeoutError:  # which is an OSError
             raise Refusal(408, "The upload took too long: please try again with less.") from None
+        except (HTTPException, TypeError, ValueError, AttributeError, OSError):
+            raise Refusal(400, DAMAGED) from None
         finally:
-            # Gradio would remember the progress until somebody has followed it to the end.
-            asyncio.get_running_loop().call_later(PROGRESS_SECONDS, file_upload_statuses.stop_tracking, upload)
-            if not paths:  # refused, or the connection was lost: nothing stays
+            if progress:
+                asyncio.get_running_loop().call_later(PROGRESS_SECONDS, _forget_progress, upload)
+            if paths:
+                self._uploads.arrived(folder)
+            else:  # refused, or the connection was lost: nothing stays
                 self._uploads.discard([folder])
-        await JSONResponse(list(map(str, paths)))(scope, receive, send)
+        return paths
 
     async def _progress(self, upload: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's telling of how much of an upload has come in, which would remember every name it is asked for."""
@@ -191,7 +253,13 @@ class Gate:
         try:
             await self._app(scope, receive, send)
         finally:
-            file_upload_statuses._signals.pop(upload, None)
+            _forget_progress(upload)
+
+
+def _forget_progress(upload: str) -> None:
+    """Gradio would remember the progress until somebody has followed it to the end, and its signal for ever."""
+    file_upload_statuses.stop_tracking(upload)
+    file_upload_statuses._signals.pop(upload, None)
 
 
 class _Body:
@@ -221,10 +289,11 @@ class _Bounded:
     """A request's body, as it comes in, up to a number of bytes."""
 
     def __init__(self, receive: Receive, scope: Scope, most: int) -> None:
-        self._receive, self._left, self._most = receive, most, most
-        length = Headers(scope=scope).get("content-length", "0")
+        self._receive, self._most = receive, most
+        length = Headers(scope=scope).get("content-length", str(most))
         if not length.isdecimal() or int(length) > most:
             self._refuse()
+        self.length = self._left = int(length)  # no more than was stated comes in
 
     async def receive(self) -> Message:
         """The next piece."""
@@ -260,10 +329,17 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value."""
-    waiting = [value]
+    """All objects in a JSON value.
+
+    Raises:
+        Refusal: it has more values than any call of the page: two bytes of the body can be an object of 64.
+
+    """
+    waiting, seen = [value], 0
     while waiting:
-        value = waiting.pop()
+        value, seen = waiting.pop(), seen + 1
+        if seen > MOST_VALUES:
+            raise Refusal(400, f"The request has too many values: {MOST_VALUES:,} are the most.")
         if isinstance(value, dict):
             yield value
             waiting += value.values()
@@ -272,8 +348,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _query(scope: Scope, name: str) -> str:
-    query: bytes = scope["query_string"]
-    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
+    """As Gradio reads it: of two that have the same name, the last one counts."""
+    return QueryParams(scope["query_string"]).get(name, "")
 
 
 class _Answer:

@@ -233,7 +233,8 @@ def launch(
         port: by default $GRADIO_SERVER_PORT or 7860.
 
     """
-    presence, uploads = Presence(), Uploads(_folder("GRADIO_TEMP_DIR"))
+    megabyte = 2**20
+    presence, uploads = Presence(), Uploads(_folder("GRADIO_TEMP_DIR"), settings.sessions_megabytes * megabyte)
     # Gradio reads these itself. Its analysis of all past calls takes longer the more there are.
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
@@ -241,12 +242,11 @@ def launch(
     page = Page(engine, samples, settings, presence, uploads)
     demo = build_demo(page, settings)
     demo.queue(max_size=QUEUE_SIZE, api_open=False)
-    megabyte = 2**20
     limits = Limits(
         upload=settings.session_megabytes * megabyte,
         file=settings.upload_megabytes * megabyte,
-        uploads=settings.sessions_megabytes * megabyte,
-        functions=len(demo.fns),
+        direct=frozenset(index for index, fn in demo.fns.items() if fn.queue is False),
+        queued=frozenset(index for index, fn in demo.fns.items() if fn.queue is not False),
     )
     _, address, _ = demo.launch(
         server_name=host,

@@ -11,7 +11,7 @@ from spring.dataset import Question, QuestionSet
 from spring.documents import Collection, Passage
 from spring.errors import BusyError, PromptError
 from spring.inputs import visitor_of
-from spring.presence import Presence
+from spring.presence import REMEMBERED, Presence
 from spring.samples import Library
 from spring.sessions import LEFT, Sessions
 from spring.uploads import Uploads
@@ -94,17 +94,51 @@ def test_questions_are_kept_beside_documents(clock) -> None:
 
 def test_uploads_have_folders_of_their_own_and_leave_one_by_one(tmp_path) -> None:
     uploads = Uploads(tmp_path)
-    first, second = uploads.new() / "same.txt", uploads.new() / "same.txt"
+    first, second = uploads.new("me", 100) / "same.txt", uploads.new("you", 100) / "same.txt"
+    assert uploads.nbytes == 200  # until it is known how much they are
     for path in (first, second):
         path.write_text("the same")
+        uploads.arrived(path.parent)
+    assert uploads.nbytes == 16
     uploads.discard([first, tmp_path / "other.txt", uploads.received / ".." / "lock"])
     assert not first.exists()
     assert second.exists()
-    assert uploads.nbytes > 0
+    assert uploads.nbytes == 8
     assert uploads.owns(second)
     assert not uploads.owns(f"{uploads.received}/../lock")
     uploads.tidy(age=-1)
     assert not second.exists()
+    assert uploads.nbytes == 0
+    uploads.close()
+
+
+def test_uploads_find_no_room_beyond_the_total_and_a_quarter_for_each_address(tmp_path) -> None:
+    uploads = Uploads(tmp_path, total=100)
+    mine = uploads.new("me", 20)  # still coming in, as all of them
+    with pytest.raises(BusyError, match=r"^Too many files are being uploaded now: "):
+        uploads.new("me", 6)
+    uploads.arrived(mine)
+    assert uploads.nbytes == 0
+    theirs = [uploads.new(address, 30) for address in ("you", "her", "him")]  # alone, it may be more than a quarter
+    with pytest.raises(BusyError):
+        uploads.new("them", 11)
+    with pytest.raises(BusyError):
+        uploads.new("you", 1)
+    uploads.discard(theirs[:1])
+    uploads.new("them", 11)
+    uploads.close()
+
+
+def test_uploads_of_nothing_are_not_too_many(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("spring.uploads.FOLDERS", 8)
+    uploads = Uploads(tmp_path)
+    for number in range(8):
+        uploads.new(f"address {number // 2}")
+        if number % 2:
+            with pytest.raises(BusyError):
+                uploads.new(f"address {number // 2}")
+    with pytest.raises(BusyError):
+        uploads.new("another")
     uploads.close()
 
 
@@ -113,8 +147,9 @@ def test_uploads_may_go_while_they_are_counted(tmp_path) -> None:
 
     def come_and_go() -> None:
         while not over.is_set():
-            folder = uploads.new()
+            folder = uploads.new(nbytes=9)
             (folder / "a.txt").write_text("abc")
+            uploads.arrived(folder)
             uploads.discard([folder])
 
     with ThreadPoolExecutor(3) as pool:
@@ -124,7 +159,8 @@ def test_uploads_may_go_while_they_are_counted(tmp_path) -> None:
         finally:
             over.set()
     assert [visitor.result() for visitor in visitors] == [None] * 3
-    assert set(sizes) <= {0, 3, 6, 9}
+    assert set(sizes) <= {*range(0, 28, 3)}
+    assert uploads.nbytes == 0
     uploads.close()
 
 
@@ -169,3 +205,17 @@ def test_presence_knows_who_is_connected() -> None:
     with presence.here("me"), presence.here("me"):
         assert presence.away("me") == 0
     assert 0 <= presence.away("me") < 1
+
+
+def test_who_comes_back_is_no_longer_remembered_as_the_first_who_left(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.presence.CLOCK", lambda: now[0])
+    presence = Presence()
+    for name in ("faithful", "gone", "gone too", "faithful"):
+        with presence.here(name):
+            pass
+        now[0] += REMEMBERED / 3
+    now[0] += REMEMBERED / 2
+    with presence.here("another"):
+        pass
+    assert list(presence._left) == ["faithful", "another"]

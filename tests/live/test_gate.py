@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.visitor import OWN, Visitor, text_of
+from spring.uploads import FULL
 from tests.files import pdf, saved, write
 from tests.live.conftest import reader
 from tests.live.servers import Server
@@ -85,6 +86,8 @@ def test_every_answer_tells_the_browser_to_load_nothing_from_elsewhere(server: S
 
 
 PART = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+FIELD = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n'
+END = b"\r\n--b--\r\n"
 
 
 async def pieces(size: int) -> AsyncIterator[bytes]:
@@ -104,11 +107,19 @@ async def many_files() -> AsyncIterator[bytes]:
         yield PART + b"x" * 60_000 + b"\r\n"
 
 
+async def endless_field() -> AsyncIterator[bytes]:
+    yield FIELD
+    async for piece in pieces(4 * 2**20):
+        yield piece
+
+
 def multipart(*sizes: int) -> list[tuple[str, tuple[str, bytes]]]:
     return [("files", (f"{i}.txt", b"x" * size)) for i, size in enumerate(sizes)]
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+MANY = "The request has too many values: 2,000 are the most."
+NOTHING = "The request calls nothing that is here: please reload the page."
 BODIES = [
     ("queue/join", {"content": b"x" * 300_000}, 413, "The request is too long: 256 KB are the most."),
     ("queue/join", {"content": pieces(2**20)}, 413, "The request is too long: 256 KB are the most."),
@@ -118,12 +129,25 @@ BODIES = [
     ("run/predict", {"content": b"[]"}, 400, "The request is no JSON object."),
     ("queue/join", {"content": b'{"data": ["\\ud800"]}'}, 400, "The request is not valid JSON."),
     ("queue/join", {"content": b"\xff\xfe"}, 400, "The request is not valid JSON."),
+    ("queue/join", {"content": b'{"data": [%s]}' % b",".join([b"[]"] * 80_000)}, 400, MANY),
+    ("run/predict", {"json": {"data": []}}, 400, NOTHING),
+    ("queue/join", {"json": {"data": [], "session_hash": "x"}}, 400, NOTHING),
+    ("run/predict", {"json": {"data": [], "fn_index": None}}, 400, NOTHING),
+    ("queue/join/", {"json": {"data": [], "session_hash": "x", "fn_index": 10**6}}, 400, NOTHING),
     ("upload", {"content": b"x"}, 400, "The upload is damaged: please try again."),
     ("upload", {"files": multipart(1_200_000)}, 413, "A file may have 1 MB at most."),
     ("upload", {"files": multipart(*[900_000] * 3)}, 413, "The request is too long: 2 MB are the most."),
     ("upload", {"content": pieces(3 * 2**20), "headers": FORM}, 400, "The upload is damaged: please try again."),
     ("upload", {"content": endless_file(), "headers": FORM}, 413, "A file may have 1 MB at most."),
     ("upload", {"content": many_files(), "headers": FORM}, 413, "The request is too long: 2 MB are the most."),
+    ("upload", {"files": multipart(*[1] * 51)}, 413, "An upload may have 50 files at most."),
+    ("upload", {"content": endless_field(), "headers": FORM}, 400, "The upload is damaged: please try again."),
+    (
+        "upload?upload_id=x",
+        {"content": FIELD + b"x" + END, "headers": FORM},
+        400,
+        "The upload is damaged: please try again.",
+    ),
 ]
 
 
@@ -151,6 +175,47 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, with_neighbour) -> Non
         writer.transport.abort()
 
     with_neighbour(attack)  # which waits until nothing is on the disk
+
+
+def test_uploads_that_come_in_at_once_are_few_and_have_room_reserved(server, with_neighbour) -> None:
+    """Of one address two come in at once, and of all what is stated counts from the start."""
+
+    async def begin(address: str, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        streams = await asyncio.open_connection("127.0.0.1", httpx.URL(server.url).port)
+        head = f"POST /{API}/upload HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nContent-Length: {length}\r\n"
+        streams[1].write(f"{head}Content-Type: {FORM['Content-Type']}\r\n\r\n".encode() + PART)
+        return streams
+
+    async def send(address: str) -> httpx.Response:
+        async with Visitor(server.url, address) as visitor:
+            return await visitor.client.post(f"{API}/upload", files=multipart(1))
+
+    async def attack() -> None:
+        slow = [await begin("198.51.100.1", 1_000) for _ in range(2)]
+        server.wait(lambda: len(server.uploaded) == 4)  # a folder and a file each
+        assert (await send("198.51.100.1")).json()["detail"] == FULL
+        slow += [await begin(f"198.51.100.{number}", 2 * 2**20) for number in range(2, 8)]
+        server.wait(lambda: len(server.uploaded) == 16)
+        refused = await send("198.51.100.9")
+        assert (refused.status_code, refused.json()["detail"]) == (503, FULL)
+        for _, writer in slow:
+            writer.transport.abort()
+
+    with_neighbour(attack)
+
+
+def test_one_address_does_not_fill_the_disk(server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, ME) as visitor, Visitor(server.url, "198.51.100.2") as other:
+            sent = [await visitor.client.post(f"{API}/upload", files=multipart(900_000)) for _ in range(6)]
+            assert [response.status_code for response in sent] == [200] * 4 + [503] * 2  # a quarter of 16 MB
+            [theirs] = (await other.client.post(f"{API}/upload", files=multipart(900_000))).json()
+            for path in (theirs, *(response.json()[0] for response in sent[:4])):
+                async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
+                    pass
+            await visitor.call("forget")
+
+    with_neighbour(attack)
 
 
 def test_the_progress_of_an_upload_is_told(server, with_neighbour, document) -> None:
@@ -199,6 +264,27 @@ def test_an_uploaded_file_cannot_be_fetched(server, with_neighbour, document) ->
             async for _ in visitor.stream("upload", [file]):
                 pass
             assert not Path(file["path"]).exists()
+
+    with_neighbour(attack)
+
+
+def test_a_handler_is_called_in_its_own_way_alone(server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with Visitor(server.url, ME) as visitor:
+            direct = await visitor.join("begin_2")
+            queued = await visitor.post("run/predict", fn_index=visitor.functions["ask"], data=[])
+            for response in (direct, queued):
+                assert (response.status_code, response.json()["detail"]) == (400, NOTHING)
+
+    with_neighbour(attack)
+
+
+def test_results_are_told_to_sessions_with_a_plain_name(server: Server, with_neighbour) -> None:
+    async def attack() -> None:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for query in ("", "?session_hash=", f"?session_hash={'x' * 65}", "?session_hash=x&session_hash=a/b"):
+                response = await client.get(f"{API}/queue/data{query}")
+                assert (response.status_code, response.json()["detail"]) == (404, "There is no such session.")
 
     with_neighbour(attack)
 
