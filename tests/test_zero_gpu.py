@@ -30,9 +30,11 @@ from tests.conftest import PROMPT, ROOT, asks, finish, new_engine, one_line
 QUESTION = "Who designed the lighthouse tower at Skerl Point?"
 
 
-@pytest.fixture(scope="module")
-def page(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The page of a tiny model on what it takes for ZeroGPU."""
+@pytest.fixture(scope="module", params=["fp32", "auto"])
+def page(
+    request: pytest.FixtureRequest, tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimpleNamespace]:
+    """The page of a tiny model on what it takes for ZeroGPU, where `auto` is 4-bit."""
     folder = tmp_path_factory.mktemp("zero")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -40,7 +42,7 @@ def page(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     environment = {
         **os.environ,
         "SPRING_BACKBONE": str(tiny_llama_folder),
-        "SPRING_PRECISION": "fp32",
+        "SPRING_PRECISION": request.param,
         "GRADIO_SERVER_PORT": address.rstrip("/").rpartition(":")[2],
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
     }
@@ -50,7 +52,7 @@ def page(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_for(address, server, log)
-        yield SimpleNamespace(client=Client(address, verbose=False), folder=folder, log=log)
+        yield SimpleNamespace(client=Client(address, verbose=False), folder=folder, log=log, precision=request.param)
         assert server.poll() is None, log.read_text()
         assert "Traceback" not in log.read_text()
     finally:
@@ -95,6 +97,10 @@ def test_a_comparison_is_one_call_and_its_answers_are_those_without_zero_gpu(
     first, again = ask(page), ask(page)
     calls = [asked["path"] for asked in asked_of_the_service(page)[before:]]
     assert calls == ["/schedule", "/allow", "/release"] * 2
+    if page.precision == "auto":
+        assert first["precision"] == "4bit", first
+        assert all(answer["text"] for result in (first, again) for answer in result["answers"])
+        return
 
     engine = load_engine(str(tiny_llama_folder), precision="fp32")
     sample = load_samples()[0]

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import torch
+
 FOLDER = Path(sys.argv[1])  # every request that the service gets is written there; a file `refuse` makes it refuse
 LENT = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "none", "allowToken": "token"}
 USED_UP = {"left": 5, "wait": 3600}
@@ -49,7 +51,7 @@ def keep_on_the_cpu(callback: object = None) -> None:
     from spaces.zero.torch.patching import cuda_aliases
 
     for fake, original in cuda_aliases.items():
-        fake.data = original
+        fake.data = torch.Tensor(original)  # out of bitsandbytes' class, as `spaces` itself does
 
 
 def main() -> None:
@@ -62,7 +64,8 @@ def main() -> None:
         ZEROGPU_PROC_SELF_CGROUP_PATH=str(FOLDER / "cgroup"),
         ZEROGPU_OFFLOAD_DIR=str(FOLDER / "tensors"),
     )
-    import torch
+    # Before there seems to be a GPU: it then takes its library for the CPU.
+    import bitsandbytes  # noqa: F401
 
     if torch.version.cuda is None:
         torch.version.cuda = "12.8"
