@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import psutil
 import pytest
 import torch
 from gradio_client import Client
@@ -56,6 +57,8 @@ def page(
         assert server.poll() is None, log.read_text()
         assert "Traceback" not in log.read_text()
     finally:
+        for fork in psutil.Process(server.pid).children(recursive=True):  # `spaces` leaves them to themselves
+            fork.kill()
         server.terminate()
         server.wait(20)
 
