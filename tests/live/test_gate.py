@@ -229,7 +229,8 @@ def test_the_progress_of_an_upload_is_told(server, with_neighbour, document) -> 
             sent = await visitor.client.post(f"{API}/upload?upload_id=mine", files=[("files", file)])
             lines = [json.loads(line[5:]) for line in (await told).text.split("\n\n") if line]
             assert lines[-1] == {"msg": "done"}
-            assert sum(line.get("chunk_size", 0) for line in lines) in (0, 500_000)  # 0: it was there at once
+            # Gradio leaves out what comes in between its last look and the end: all of it, if that is at once.
+            assert 0 <= sum(line.get("chunk_size", 0) for line in lines) <= 500_000
             [path] = sent.json()
             await visitor.call("forget")
             async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
