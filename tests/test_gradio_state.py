@@ -12,6 +12,7 @@ from gradio.state_holder import SessionState
 
 from spring import gradio_state as module
 from spring.gradio_state import MESSAGES, Messages, bound, tidy
+from tests.live.servers import in_a_loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves its event loops open
 
@@ -47,7 +48,7 @@ def demo(now: list[float], away: dict[str, float]) -> Iterator[gr.Blocks]:
 def call(demo: gr.Blocks, session: str, text: str = "question") -> SessionState:
     """What is kept after a press of the button."""
     state = demo.app.state_holder[session]
-    asyncio.run(demo.process_api(next(iter(demo.fns.values())), [None, text], state, session_hash=session))
+    in_a_loop(demo.process_api(next(iter(demo.fns.values())), [None, text], state, session_hash=session))
     return state
 
 

@@ -1,6 +1,5 @@
 """The handlers of the tabs Sweep and Evaluate, on a tiny random model."""
 
-import asyncio
 import csv
 import io
 import json
@@ -28,6 +27,7 @@ from spring.shelf import OWN
 from spring.sweep_tab import Sweep, every_k, f1_plot
 from spring.turns import Turns
 from tests.conftest import PASSAGES, QUESTION
+from tests.live.servers import in_a_loop
 
 ME = SimpleNamespace(session_hash="me")
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1}"
@@ -368,9 +368,9 @@ def test_an_evaluation_that_was_ended_in_the_queue_asks_nothing(evaluate) -> Non
 
 
 def test_the_choices_follow_the_models_tokens(evaluate, monkeypatch) -> None:
-    assert asyncio.run(evaluate.show_choices()) == gr.skip()
+    assert in_a_loop(evaluate.show_choices()) == gr.skip()
     monkeypatch.setattr(type(evaluate.page.engine.tokens), "__len__", lambda tokens: 7)
-    update = asyncio.run(evaluate.show_choices())
+    update = in_a_loop(evaluate.show_choices())
     assert [value for _, value in gr.CheckboxGroup(choices=update["choices"]).choices] == [0, 1, 2, 5, 7]
     assert update["value"] == [0, 1, 5, 7]
 

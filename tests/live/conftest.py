@@ -43,13 +43,23 @@ def server(live_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     in_a_loop(_all_at_once(running.url))
     threads = running.threads
     yield running
-    # Gradio's pool, which has grown to as many threads as ever were busy, lets go of them after 10 s.
-    running.wait(lambda: running.threads <= threads, 25)
+    try:
+        # Gradio's pool, grown to as many threads as ever were busy, lets go of the idle ones at the next call.
+        running.wait(lambda: in_a_loop(_call(running)) <= threads + 5, 30)
+    finally:
+        stop(running)
     log = (folder / "log").read_text()
-    stop(running)
     # Gradio tells the log of every choice that is none, and every number out of a slider's bounds.
     unexpected = [error for error in log.split("Traceback")[1:] if "gradio.exceptions.Error: " not in error]
     assert unexpected == []
+
+
+async def _call(server: Server) -> int:
+    """The threads after one more call."""
+    async with Visitor(server.url) as visitor:
+        await asyncio.sleep(1)
+        await visitor.call("forget")
+    return server.threads
 
 
 async def _all_at_once(url: str) -> None:

@@ -5,7 +5,7 @@ from tests.live.servers import in_a_loop
 
 
 def test_many_visitors_at_random_lose_and_mix_nothing(server) -> None:
-    figures = in_a_loop(soak(server.url, server.process.pid, seconds=15, visitors=20, tokens=4))
+    figures = in_a_loop(soak(server.url, server.process.pid, seconds=12, visitors=12, tokens=4))
     assert figures["problems"] == []
     assert figures["answered"] > 20
     assert figures["compared_alone"] > 5
