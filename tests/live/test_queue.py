@@ -96,12 +96,17 @@ def test_who_stops_or_leaves_frees_the_model_within_two_seconds(server, document
     with_neighbour(attack)
 
 
+async def join(visitor: Visitor) -> None:
+    """Ask for a long answer, and read nothing of it."""
+    ticket = (await visitor.call("begin_2"))[0]
+    settings = (QUESTION, "Orlo station", 50, 3, False, "", 256, 0)
+    (await visitor.join("ask", ticket, *settings)).raise_for_status()
+
+
 def test_who_never_reads_does_not_hold_the_model(server, document, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as silent, Visitor(server.url, "198.51.100.2") as other:
-            ticket = (await silent.call("begin_2"))[0]
-            settings = (QUESTION, "Orlo station", 50, 3, False, "", 256, 0)
-            (await silent.join("ask", ticket, *settings)).raise_for_status()
+            await join(silent)
             started = time.monotonic()
             _, answers, _ = await other.answer(QUESTION, name="Orlo station")
             assert time.monotonic() - started < 3.5  # alone it would hold the model for 4
@@ -113,9 +118,7 @@ def test_who_never_reads_does_not_hold_the_model(server, document, with_neighbou
 def test_who_opens_the_stream_and_does_not_read_has_the_model_for_one_answer(server, document, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as lazy, Visitor(server.url, "198.51.100.2") as other:
-            ticket = (await lazy.call("begin_2"))[0]
-            settings = (QUESTION, "Orlo station", 50, 3, False, "", 256, 0)
-            (await lazy.join("ask", ticket, *settings)).raise_for_status()
+            await join(lazy)
             stream = lazy.client.stream("GET", f"gradio_api/queue/data?session_hash={lazy.session}")
             async with stream as response:
                 await anext(response.aiter_raw())  # it is there, and then it takes nothing more
