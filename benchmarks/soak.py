@@ -183,7 +183,8 @@ async def soak(url: str, pid: int, seconds: float, visitors: int, tokens: int = 
     grown = growth(samples)
     if seconds >= JUDGED_FROM:
         run.problems += [f"{name}: {grown[name]}" for name, most in MOST_GROWTH.items() if grown[name] > most]
-    last = samples[-1]
+    thirds = [samples[(len(samples) - 1) * third // 3] for third in range(4)]  # from the first sample to the last
+    last = thirds[-1]
     return {
         "seconds": seconds,
         "visitors": visitors,
@@ -191,10 +192,8 @@ async def soak(url: str, pid: int, seconds: float, visitors: int, tokens: int = 
         "compared_alone": len(run.answers),
         "problems": run.problems[:20],
         **grown,
-        "memory_mb": [round(samples[len(samples) * third // 3 - (third == 3)].memory / 2**20) for third in range(4)],
-        "model_mb": [
-            round(samples[len(samples) * third // 3 - (third == 3)].model_memory / 2**20) for third in range(4)
-        ],
+        "memory_mb": [round(sample.memory / 2**20) for sample in thirds],
+        "model_mb": [round(sample.model_memory / 2**20) for sample in thirds],
         "threads": last.threads,
         "handles": last.handles,
     }

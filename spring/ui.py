@@ -76,6 +76,9 @@ def theme() -> gr.themes.Base:
         block_title_padding="0",
         body_text_color_subdued="*neutral_600",  # the theme's own is too pale to read at this size
         body_text_color_subdued_dark="*neutral_300",
+        checkbox_border_color="*neutral_500",  # the theme's own are white on white
+        checkbox_border_color_dark="*neutral_400",
+        input_border_color="*neutral_300",
     )
 
 
@@ -113,7 +116,7 @@ def build_demo(page: Page, settings: AppSettings) -> gr.Blocks:
                     ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
                     stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
                 k = gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
-                with gr.Accordion("Example questions", open=True):
+                with gr.Accordion("Example questions", open=True, elem_id="examples"):
                     examples = [
                         gr.Button(q.question, size="sm", elem_classes="example")
                         for q in (samples[0].questions[:EXAMPLES] if samples else ())

@@ -24,13 +24,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# WCAG contrast of an element's text with the first opaque background behind it.
-CONTRAST = """element => {
+# WCAG contrast of an element's text, or border, with the first opaque background behind it.
+CONTRAST = """(element, property) => {
   const parse = text => text.match(/[\\d.]+/g).map(Number);
   const luminance = rgb => rgb.slice(0, 3).map(v => v / 255)
     .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const text = luminance(parse(getComputedStyle(element).color));
+  const text = luminance(parse(getComputedStyle(element)[property]));
   let behind = element;
   const alpha = e => parse(getComputedStyle(e).backgroundColor)[3] ?? 1;
   const opaque = e => alpha(e) > 0.9;
@@ -141,8 +141,8 @@ class Visitor:
         self.page.click("#compare")
         self.wait("!document.querySelector('#stop').disabled")
 
-    def contrast(self, selector: str) -> float:
-        return self.page.eval_on_selector(selector, CONTRAST)
+    def contrast(self, selector: str, part: str = "color") -> float:
+        return self.page.eval_on_selector(selector, CONTRAST, part)
 
     def open_tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()

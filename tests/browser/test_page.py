@@ -109,6 +109,7 @@ def test_documents_are_uploaded_read_and_asked_about(page, tmp_path):
     assert lines[0].startswith("broken.pdf: ")  # what went wrong comes first
     assert lines[1].startswith("harvest.pdf: 2 pages, 2 passages")
     assert lines[2].startswith("bridge.docx: 1 page")
+    page.wait("getComputedStyle(document.querySelector('#examples')).display == 'none'")  # own documents have none
     page.shorten(3)
     page.ask("Who planted the zorbek orchard?")
     assert "harvest.pdf" in page.text("#passages")
@@ -207,6 +208,8 @@ def test_nothing_sticks_out_and_text_can_be_read(visit, address, width, theme):
         "#prompt pre .after",
     ):
         assert page.contrast(selector) >= 4.5, selector
+    for box in ("input[type=checkbox]", "input[type=radio]:not(:checked)"):
+        assert page.contrast(f"{box} >> visible=true", "borderTopColor") >= 3, box
 
 
 def test_controls_have_names_and_the_keyboard_reaches_them(page):
