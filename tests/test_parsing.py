@@ -20,7 +20,7 @@ from spring.limits import LIMITS, MIB
 from spring.parsing import parse_documents, parse_questions
 from tests.conftest import one_line
 
-QUICK = replace(LIMITS, cpu_seconds=2, file_seconds=100, upload_seconds=600)  # busy machines are slow
+QUICK = replace(LIMITS, cpu_seconds=4, file_seconds=100, upload_seconds=600)  # busy machines are slow
 GOOD = "good.txt: 1 page, 1 passage"
 
 
