@@ -20,8 +20,8 @@ from spring.answers import Answerer  # noqa: E402
 from spring.errors import SpringError  # noqa: E402
 from spring.model_process import ModelProcess  # noqa: E402
 from spring.samples import load_samples  # noqa: E402
+from spring.serving import launch  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
-from spring.ui import launch  # noqa: E402
 
 
 def tell(line: str) -> None:

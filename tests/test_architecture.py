@@ -25,7 +25,7 @@ TABLE = """
     inputs presence turns sessions uploads gradio_state
     shelf page
     sweep_tab evaluate_tab api bodies headers receiving server
-    ui zero_gpu
+    ui serving zero_gpu
     commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
@@ -33,7 +33,7 @@ WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "sea
 WITH_TORCH |= {"quantization", "prefix_cache", "model_thread", "generation"}
 WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
 WITH_GRADIO = {"gradio_state", "shelf", "api", "receiving", "page", "sweep_tab", "evaluate_tab"}
-WITH_GRADIO |= {"server", "ui", "zero_gpu", "app"}
+WITH_GRADIO |= {"server", "ui", "serving", "zero_gpu", "app"}
 
 MODULES = {path.stem: path for path in (ROOT / "spring").rglob("*.py") if path.stem != "__init__"}
 SOURCES = MODULES | {"app": ROOT / "app.py"}

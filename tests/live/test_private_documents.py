@@ -9,8 +9,8 @@ import pytest
 from benchmarks.visitor import Visitor, text_of
 from spring import sessions
 from spring.samples import load_samples
+from spring.serving import launch
 from spring.settings import AppSettings
-from spring.ui import launch
 from tests.live.conftest import reader
 from tests.live.servers import in_a_loop
 
