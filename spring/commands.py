@@ -76,6 +76,19 @@ def read_documents(paths: Sequence[Path]) -> "Collection":
     return collection
 
 
+def read_corpus(paths: Sequence[Path]) -> "Collection":
+    """Read documents to search for many questions, and name the files that could not be read.
+
+    Raises:
+        DocumentError: none could be read.
+
+    """
+    collection = read_documents(paths)
+    for error in filter(None, (result.error for result in collection.results)):
+        say(error)
+    return collection
+
+
 def load(options: argparse.Namespace) -> "Engine":
     """Load the backbone and the tokens that the options name."""
     from spring.embedded import DEFAULT_BACKBONE

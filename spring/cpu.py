@@ -1,5 +1,6 @@
 """What a model on the CPU needs: faster products of several rows, and 4-bit weights that stay what they are."""
 
+import logging
 from types import MethodType
 
 import torch
@@ -8,6 +9,9 @@ from torch.nn import functional
 
 # MKL's products for processors with AVX512 are slow for fewer rows than those without (`benchmarks.few_rows`).
 MOST_ROWS = 6 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64
+
+# On import it warns that a package for the repacked weights is missing, which `keep_quantized_weights` does without.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def speed_up_linear(model: nn.Module) -> None:

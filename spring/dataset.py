@@ -147,7 +147,7 @@ def _question(number: int, row: Any) -> Question | str:
     gold = metadata.get("gold_passage") if isinstance(metadata, Mapping) else None
     name = row.get("id")
     identity = str(name) if isinstance(name, str | int) and str(name).strip() else str(number)
-    return Question(_text(identity), _text(text), golden, passages, str(gold or ""))
+    return Question(_text(identity), _text(text), golden, passages, "" if gold is None else str(gold))
 
 
 def _golden_answers(row: Mapping[str, Any]) -> tuple[str, ...]:

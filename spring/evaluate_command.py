@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from spring.commands import Commands, add_model_options, add_tokens_option, load, read_documents, say, whole_number
+from spring.commands import Commands, add_model_options, add_tokens_option, load, read_corpus, say, whole_number
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     if read.note:
         say(read.note)
     questions = read.questions[:limit]
-    passages = read_documents(options.corpus).passages if options.corpus else ()
+    passages = read_corpus(options.corpus).passages if options.corpus else ()
     retriever = Bm25Retriever(passages) if options.corpus else None
     engine = load(options)
     file = RowsFile(options.output, run_name(engine, passages, settings)) if options.output else None

@@ -1,5 +1,6 @@
 """From questions to training examples: which passages, how many, which answer, which k (paper, section 3.3)."""
 
+import hashlib
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from spring.loss import Example, Target
 from spring.metrics import contained
 from spring.prompt import build_prompt
 from spring.retrieval import Bm25Retriever
+
+MOST_DEV_ANSWERS = 16  # golden answers of a dev question; some sets have a hundred names for one thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,20 @@ class Examples:
     ) -> None:
         if not questions:
             raise PromptError("There is no question to learn from.")
-        if retriever is None and (bare := [question.id for question in questions if not question.passages]):
-            raise PromptError(f"Question {bare[0]} comes without passages: name the documents to search.")
         self.backbone, self.questions, self.draw = backbone, questions, draw
         self._retriever, self._gold = retriever, gold
-        self._found: dict[str, list[Passage]] = {}
+        self._found: dict[tuple[str, int], list[Passage]] = {}
         self._orders: dict[int, list[int]] = {}
+        for question in questions:
+            self._require_passages(question)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that samples are drawn from."""
+        found = hashlib.sha256(repr(self.questions).encode())
+        for passage in self._retriever.passages if self._retriever else ():
+            found.update(passage.text.encode())
+        return found.hexdigest()
 
     def __getitem__(self, number: int) -> Example:
         """Draw a sample: the ids of its passages and of its targets."""
@@ -92,7 +103,7 @@ class Examples:
         place, draw = self._draw(number)
         question, random_ = self.questions[place], random.Random(f"{self.draw.seed} question {place} draw {draw}")
         m = random_.randint(*self.draw.passages)
-        passages = self._best(question)[:m]
+        passages = self._best(question, self.draw.passages[1])[:m]
         gold = self._gold_of(question)
         if gold is not None and gold not in passages:
             passages = passages[: m - 1]
@@ -100,10 +111,11 @@ class Examples:
         return passages
 
     def of(self, question: Question, passages: int, ks: Sequence[int]) -> Example:
-        """All golden answers for the given k on the best passages: to measure with."""
-        best = self._best(question)[:passages]
+        """The golden answers, at most 16, for the given k on the best passages: to measure with."""
+        self._require_passages(question)
+        best = self._best(question, passages)
         targets, before = [], list[int]()
-        for answer in question.golden_answers:
+        for answer in question.golden_answers[:MOST_DEV_ANSWERS]:
             before, after, ids = self._encode(best, question.question, answer)
             targets += [Target(k, tuple(after), tuple(ids)) for k in ks]
         return Example(tuple(before), tuple(targets))
@@ -131,13 +143,18 @@ class Examples:
             ks.append(n)
         return ks + [int(math.exp(random_.uniform(0, math.log(n / 4 + 1)))) for _ in range(count - 2)]
 
-    def _best(self, question: Question) -> list[Passage]:
+    def _require_passages(self, question: Question) -> None:
+        if not question.passages and self._retriever is None:
+            raise PromptError(f"Question {question.id} comes without passages: name the documents to search.")
+
+    def _best(self, question: Question, limit: int) -> list[Passage]:
         if question.passages or self._retriever is None:
-            return list(question.passages)
-        if question.id not in self._found:
-            hits = self._retriever.search(question.question, self.draw.passages[1])
-            self._found[question.id] = [hit.passage for hit in hits]
-        return self._found[question.id]
+            return list(question.passages[:limit])
+        # Not by id: those of two files, training and dev, may be the same.
+        key = question.question, limit
+        if key not in self._found:
+            self._found[key] = [hit.passage for hit in self._retriever.search(*key)]
+        return self._found[key]
 
     def _gold_of(self, question: Question) -> Passage | None:
         """The piece of the gold row that holds an answer."""

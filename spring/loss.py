@@ -93,9 +93,10 @@ def _predict(reader: Reader, tokens: Tensor, examples: Sequence[Example]) -> tup
         position_ids=pack.positions[:, prefix_mask.shape[1] :].to(device),
         **{backbone.cache_keyword: cache},
     ).last_hidden_state
-    rows, places, labels, targets = (torch.tensor(column, device=device) for column in zip(*pack.labels, strict=True))
+    rows, places, labels, targets = (torch.tensor(column) for column in zip(*pack.labels, strict=True))
     logits = backbone.model.get_output_embeddings()(hidden[rows, places]).float()
-    return logits, labels, targets
+    # Of a model that is spread over several GPUs they are on the last one.
+    return logits, labels.to(logits.device), targets.to(logits.device)
 
 
 def _mean(values: Tensor, targets: Tensor) -> Tensor:

@@ -7,13 +7,28 @@ from bitsandbytes import functional
 from torch import nn
 
 from spring.backbone import Backbone
+from spring.errors import BackboneError, PromptError
+from spring.known_backbones import PACKED_BYTES
+from spring.memory import free_bytes, size_of
 
 
 def rounded_to_4bit(backbone: Backbone) -> Backbone:
     """A copy of a backbone whose linear weights are what NF4 makes of them, held in its own precision.
 
     Learning through it is learning through the 4-bit backbone, without unpacking its weights at every pass.
+
+    Raises:
+        PromptError: its weights are packed already.
+        BackboneError: there is no room for a copy.
+
     """
+    if backbone.precision in PACKED_BYTES:
+        raise PromptError(f"The weights are in {backbone.precision} already: --also-4bit goes with bf16 or fp32.")
+    gpu = backbone.model.device.type != "cpu"
+    if size_of(backbone.model).bytes_needed(backbone.precision, gpu) > free_bytes(gpu):
+        raise BackboneError(
+            f"There is no room for a second copy of {backbone.name}, rounded to 4 bits: leave out --also-4bit."
+        )
     model = copy.deepcopy(backbone.model)
     head = model.get_output_embeddings()
     for module in model.modules():

@@ -39,8 +39,10 @@ class RunFolder:
         if not resume and self._checkpoint.is_dir():
             raise PromptError(f"There is a run in {self.path} already: give --resume, or another --output.")
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            file.write_text(described)
+        if self.accelerator.is_main_process and not (file.is_file() and file.read_text() == described):
+            new = file.with_suffix(".new")  # where the disk is full, what is there stays
+            new.write_text(described)
+            new.replace(file)
 
     def load(self) -> bool:
         """Take over the newest checkpoint; whether there is one."""

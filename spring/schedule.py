@@ -55,6 +55,9 @@ PAPER = TrainingSettings(
 """The paper's settings for 7B backbones (batch 256)."""
 
 
+PAPER_WIDTH = 2048  # backbones at least as wide are of about the paper's size
+
+
 def default_settings(hidden: int) -> TrainingSettings:
     """The paper's settings for backbones of about its size, by their width; the small ones' for others."""
-    return PAPER if hidden >= 2048 else TrainingSettings()
+    return PAPER if hidden >= PAPER_WIDTH else TrainingSettings()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.commands import Commands, add_model_options, read_documents, say
+from spring.commands import Commands, add_model_options, read_corpus, say
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
@@ -41,19 +41,25 @@ def add_train(commands: Commands) -> None:
     add("--passages", default="1-5", metavar="M", help="passages of a sample, drawn from this range; default: 1-5")
     add(
         "--init",
-        default="examples",
         metavar="TEXT",
-        help="examples (default), instruction, random, a text, or a file of tokens",
+        help="instruction (the paper's), examples, random, a text, or a file of tokens; default: examples for small "
+        "backbones, else instruction",
     )
     add("--fixed-k", action="store_true", help="always all tokens, instead of the first k, k at random")
-    add("--shared-k", type=int, default=3, metavar="K", help="k that share a sample's passages; default: 3; paper: 1")
+    add(
+        "--shared-k",
+        type=int,
+        metavar="K",
+        help="k that share a sample's passages; default: 3 for small backbones, else 1 (the paper's)",
+    )
     add(
         "--draws",
         type=int,
         default=0,
         metavar="N",
         help="draw a question's passages N times in all, and keep on disk what the backbone read of them: later "
-        "epochs take half the time; default: 0, drawn in every epoch",
+        "epochs take half the time; needs disk: 23 KB a token of passages for the default backbone in bf16, 131 KB for "
+        "Mistral-7B; default: 0, drawn in every epoch",
     )
     add("--also-4bit", action="store_true", help="every other sample through the weights as 4 bits round them")
     add("--seed", type=int, default=0, metavar="N", help="default: 0")
@@ -76,15 +82,18 @@ def run(options: argparse.Namespace) -> None:
     from spring.examples import Draw, Examples, gold_passages
     from spring.retrieval import Bm25Retriever
 
-    shared = 1 if options.fixed_k else options.shared_k
+    shared = 1 if options.fixed_k or options.shared_k is None else options.shared_k
     draw = Draw(options.number, (low, high), options.fixed_k, shared, options.seed, options.draws)
     read = read_questions(options.questions)
     dev_read = read_questions(options.dev) if options.dev else None
     for note in filter(None, (read.note, dev_read.note if dev_read else "")):
         say(note)
-    collection = read_documents(options.corpus) if options.corpus else None
+    collection = read_corpus(options.corpus) if options.corpus else None
     retriever = Bm25Retriever(collection.passages) if collection else None
     gold = gold_passages(collection) if collection else {}
+
+    from safetensors import SafetensorError
+    from torch import OutOfMemoryError
 
     from spring.backbone import load_backbone
     from spring.embedded import DEFAULT_BACKBONE
@@ -92,6 +101,8 @@ def run(options: argparse.Namespace) -> None:
 
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, options.precision, say)
     settings = _settings(options, backbone)
+    if options.shared_k is None and not options.fixed_k and not _as_in_paper(backbone):
+        draw = replace(draw, shared_k=3)
     examples = Examples(backbone, read.questions[: options.limit], retriever, gold, draw)
     ks = sorted({k for k in DEV_KS if k < draw.number} | {draw.number})
     dev = [examples.of(question, 3, ks) for question in dev_read.questions[: options.dev_limit]] if dev_read else []
@@ -102,11 +113,19 @@ def run(options: argparse.Namespace) -> None:
         backbones.append(rounded_to_4bit(backbone))
     initial = _initial(backbone, options)
     folder = options.output.with_suffix(".run")
+    go_on = f"the same command with --resume goes on from the newest checkpoint in {folder}"
     try:
         learned = learn(backbones, examples, initial, settings, folder, dev, options.resume, say)
     except KeyboardInterrupt:
-        say(f"Interrupted. The same command with --resume goes on from the newest checkpoint in {folder}.")
+        say(f"Interrupted: {go_on}.")
         raise
+    except (OSError, SafetensorError) as error:
+        raise PromptError(f"The run could not be written ({error}): make room, then {go_on}.") from error
+    except OutOfMemoryError as error:
+        raise PromptError(
+            f"The memory of {backbone.model.device} does not suffice for a batch of {settings.batch_size}: choose a "
+            "smaller --batch-size, with more --gradient-accumulation."
+        ) from error
     if int(os.environ.get("RANK", "0")) == 0:
         _save(options, backbone, learned, len(examples.questions), settings)
 
@@ -144,18 +163,27 @@ def _settings(options: argparse.Namespace, backbone: "Backbone") -> "TrainingSet
     return replace(default_settings(backbone.hidden), **given)
 
 
+def _as_in_paper(backbone: "Backbone") -> bool:
+    from spring.schedule import PAPER_WIDTH
+
+    return backbone.hidden >= PAPER_WIDTH
+
+
 def _initial(backbone: "Backbone", options: argparse.Namespace) -> "VirtualTokens":
     import torch
 
     from spring.prompt import INSTRUCTION, worked_examples
     from spring.virtual_tokens import VirtualTokens
 
-    if options.init.endswith((".safetensors", ".pt")):
-        given = VirtualTokens.load(options.init, backbone.name)
+    init = options.init or ("instruction" if _as_in_paper(backbone) else "examples")
+    if init.endswith((".safetensors", ".pt")):
+        given = VirtualTokens.load(init, backbone.name)
+        if options.number > len(given):
+            raise PromptError(f"{init} holds {len(given)} virtual tokens: give --number {len(given)}, or fewer.")
         return VirtualTokens(given.first(options.number), given.backbone)
     texts = {"instruction": INSTRUCTION, "examples": worked_examples(backbone.tokenizer.eos_token or "")}
-    if options.init != "random":
-        return backbone.initial_virtual_tokens(options.number, texts.get(options.init, options.init))
+    if init != "random":
+        return backbone.initial_virtual_tokens(options.number, texts.get(init, init))
     # Of the spread that the embeddings of words have.
     spread = float(backbone.embed(torch.arange(min(1000, len(backbone.tokenizer)))).float().std())
     values = torch.randn(options.number, backbone.hidden, generator=torch.Generator().manual_seed(options.seed))

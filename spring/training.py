@@ -4,6 +4,7 @@ The loop runs on accelerate, so `accelerate launch -m spring train ...` spreads 
 takes its share of each batch, and the tokens come out the same, to rounding.
 """
 
+import hashlib
 import math
 import shutil
 import time
@@ -20,7 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from spring.backbone import Backbone
-from spring.errors import PromptError
+from spring.errors import BackboneError, PromptError
 from spring.examples import Examples
 from spring.loss import Example, dev_scores, losses
 from spring.reader import Reader
@@ -79,7 +80,8 @@ class _State:
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        device = self.average.device  # accelerate loads to the CPU
+        vars(self).update(state, average=state["average"].to(device), best=state["best"].to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,11 @@ class _Run:
             initial.require(backbone.name, backbone.hidden)
             prepare(backbone)
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
-        self.report = report
+        self.initial, self.report = initial.embeddings, report
         self.steps = settings.steps(len(examples.questions))
         self.accelerator = Accelerator(
             cpu=backbones[0].model.device.type == "cpu",
+            mixed_precision="no",  # the backbone's precision is the one asked for, whatever `accelerate config` says
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=settings.gradient_accumulation, sync_with_dataloader=False
             ),
@@ -170,6 +173,8 @@ class _Run:
         self.folder.claim(self._identity(), resume)
         if self.folder.load():
             self.report(f"Going on after step {state.step} of {self.steps}.")
+        elif resume:
+            self.report("There is no checkpoint yet: this run starts with its first step.")
         self.folder.start_log(state.step)
         with tqdm(total=self.steps, initial=state.step, unit="step", disable=not main) as bar:
             for row in self._train():
@@ -187,7 +192,9 @@ class _Run:
         """What a run that is resumed must have in common with the interrupted one."""
         backbones = [f"{backbone.name}, {backbone.precision}" for backbone in self.backbones]
         run = {"backbones": backbones, "questions": len(self.examples.questions), "dev": len(self.dev)}
-        return run | asdict(self.settings) | asdict(self.examples.draw)
+        data = hashlib.sha256(f"{self.examples.fingerprint} {self.dev}".encode())
+        data.update(self.initial.numpy().tobytes())
+        return run | {"data": data.hexdigest()} | asdict(self.settings) | asdict(self.examples.draw)
 
     def _train(self) -> Iterator[dict[str, Any]]:
         """One step after the other; yields a row of the log for each."""
@@ -202,11 +209,16 @@ class _Run:
                 rate = self.settings.rate(self.state.step, self.steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                norm = self.accelerator.clip_grad_norm_(self.learner.parameters(), self.settings.clip)
+                norm = float(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.settings.clip))
+                if not math.isfinite(norm):  # a step with it would spoil the tokens, and then the checkpoint
+                    raise PromptError(
+                        f"The gradient of step {self.state.step + 1} is not finite: choose a smaller --learning-rate, "
+                        "or --precision fp32."
+                    )
                 self.optimizer.step()
                 self.optimizer.zero_grad()
             row = {"step": self.state.step + 1, "loss": self._mean(total), "learning_rate": rate}
-            row |= {"gradient_norm": float(norm)} | self._after_step()
+            row |= {"gradient_norm": norm} | self._after_step()
             yield row | {"seconds": time.perf_counter() - started}
             started, total = time.perf_counter(), 0.0
 
@@ -250,9 +262,21 @@ class _Run:
 
 
 def prepare(backbone: Backbone) -> None:
-    """Choose how a backbone attends while it is learned through.
+    """Choose how a backbone attends while it is learned through, and refuse one whose logits the loss does not know.
 
     On a CPU the backward pass of fused attention takes thrice as long as that of its parts.
+
+    Raises:
+        BackboneError: its logits are not those of its output layer: they are scaled or capped (Granite, Cohere).
+
     """
-    if backbone.model.device.type == "cpu":
-        backbone.model.set_attn_implementation("eager")
+    model = backbone.model
+    if model.device.type == "cpu":
+        model.set_attn_implementation("eager")
+    with torch.no_grad():
+        ids = torch.tensor([[backbone.end_id]], device=model.device)
+        logits = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
+        if not torch.allclose(model(input_ids=ids).logits.to(logits), logits, rtol=1e-2, atol=1e-3):
+            raise BackboneError(
+                f"{backbone.name} scales or caps its logits, which learning does not know: choose another backbone."
+            )

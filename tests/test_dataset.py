@@ -23,6 +23,8 @@ def test_flashrag(tmp_path: Path) -> None:
     read = read_questions(write(tmp_path, "q.jsonl", row, "", row | {"id": "nq-2"}))
     assert read.questions[0] == Question("nq-1", "who?", ("A", "B"), gold_passage="p7")
     assert [question.id for question in read.questions] == ["nq-1", "nq-2"]
+    numbered = read_questions(write(tmp_path, "n.jsonl", row | {"metadata": {"gold_passage": 0}}))
+    assert numbered.questions[0].gold_passage == "0"
     assert read.skipped == ()
     assert read.note == ""
 

@@ -107,6 +107,18 @@ def test_dev_examples_have_all_answers_for_all_k(tiny_llama: Backbone) -> None:
     assert tiny_llama.decode(example.targets[2].answer) == "at nine"
 
 
+def test_dev_questions_are_searched_for_themselves(tiny_llama: Backbone) -> None:
+    examples = draws(tiny_llama, passages=(1, 1))
+    other = Question("a", "Who lit the mast, the ferry or the festival?", ("Nobody",) * 20)  # an id of training's
+    example = examples.of(other, 3, (1,))
+    best = [hit.passage for hit in RETRIEVER.search(other.question, 3)]
+    assert len(best) == 3  # though training takes one
+    assert example.before == tuple(tiny_llama.encode(build_prompt(best, other.question))[0])
+    assert len(example.targets) == 16
+    found = next(examples.passages(i) for i in range(3) if examples.question(i).id == "a")
+    assert found == [RETRIEVER.search(QUESTIONS[0].question, 1)[0].passage]
+
+
 def test_what_does_not_fit_is_left_out_from_the_end(tiny_llama: Backbone) -> None:
     long = [Passage(f"{i}.txt", 1, 0, f"{FERRY} " * 8) for i in range(3)]
     question = Question("x", QUESTION, ("nine",), tuple(long))
@@ -128,6 +140,8 @@ def test_without_questions_or_passages_nothing_is_learned(tiny_llama: Backbone) 
         Examples(tiny_llama, [], RETRIEVER, {}, Draw())
     with pytest.raises(PromptError, match="Question a comes without passages"):
         Examples(tiny_llama, QUESTIONS, None, {}, Draw())
+    with pytest.raises(PromptError, match="Question a comes without passages"):  # a dev question
+        Examples(tiny_llama, QUESTIONS[2:], None, {}, Draw()).of(QUESTIONS[0], 3, (1,))
 
 
 def test_gold_passages_are_found_by_the_row_s_id(tmp_path: Path) -> None:

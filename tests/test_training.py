@@ -12,19 +12,20 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, GraniteConfig, GraniteForCausalLM
 
 from spring.__main__ import main
 from spring.backbone import Backbone
 from spring.dataset import Question
-from spring.errors import PromptError
+from spring.errors import BackboneError, PromptError
 from spring.examples import Draw, Examples
 from spring.loss import dev_scores, losses
+from spring.prompt import INSTRUCTION, worked_examples
 from spring.quantization import rounded_to_4bit
 from spring.reader import Reader
 from spring.retrieval import Bm25Retriever
 from spring.schedule import PAPER, TrainingSettings, default_settings
-from spring.training import Learned, learn
+from spring.training import Learned, _State, learn
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, ROOT, fingerprint, one_line
 
@@ -158,7 +159,48 @@ def test_what_was_read_is_deleted_when_the_run_is_over(tiny_llama: Backbone, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "log.csv", "run.json"]
 
 
+def test_a_step_that_is_not_finite_ends_the_run_and_spoils_nothing(
+    tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter([1.0, 1.0, float("inf")])  # as half precision overflows
+    monkeypatch.setattr("spring.training.losses", lambda *given: losses(*given) * next(calls))
+    with pytest.raises(PromptError, match="The gradient of step 3 is not finite: choose a smaller") as error:
+        run(tiny_llama, tmp_path, replace(SETTINGS, save_every=1))
+    one_line(error)
+    assert bool(torch.load(tmp_path / "checkpoint" / "custom_checkpoint_0.pkl")["average"].isfinite().all())
+
+
+def test_a_backbone_that_scales_its_logits_is_refused(tiny_llama: Backbone, tmp_path: Path) -> None:
+    shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = GraniteConfig(**shape, vocab_size=len(tiny_llama.tokenizer), initializer_range=0.25)  # type: ignore[arg-type]
+    plain, scaled = (
+        Backbone("granite", GraniteForCausalLM(config_), tiny_llama.tokenizer, "fp32")
+        for config_ in (config, GraniteConfig(**config.to_dict() | {"logits_scaling": 8.0}))
+    )
+    assert run(plain, tmp_path / "plain").steps
+    with pytest.raises(BackboneError, match="granite scales or caps its logits") as error:
+        run(scaled, tmp_path / "scaled")
+    one_line(error)
+
+
+def test_weights_that_are_packed_are_not_rounded_again(tiny_llama: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PromptError, match="in 4bit already: --also-4bit goes with bf16 or fp32") as error:
+        rounded_to_4bit(replace(tiny_llama, precision="4bit"))
+    one_line(error)
+    monkeypatch.setattr("spring.quantization.free_bytes", lambda gpu: 1_000)
+    with pytest.raises(BackboneError, match="no room for a second copy of tiny-llama") as error:
+        rounded_to_4bit(tiny_llama)
+    one_line(error)
+
+
 # --- it resumes ---
+
+
+def test_a_checkpoint_is_taken_over_on_the_device_of_the_run() -> None:
+    saved = _State(torch.ones(2, 3)).state_dict()  # as accelerate loads it: on the CPU
+    state = _State(torch.zeros(2, 3, device="meta"))  # as on a GPU
+    state.load_state_dict(saved | {"step": 7})
+    assert (state.average.device.type, state.best.device.type, state.step) == ("meta", "meta", 7)
 
 
 @pytest.mark.parametrize("stop", [3, 4, 5])
@@ -225,6 +267,23 @@ def test_a_run_does_not_overwrite_another(tiny_llama: Backbone, tmp_path: Path) 
     one_line(error)
     with pytest.raises(PromptError, match="is another one"):
         run(tiny_llama, tmp_path, resume=True, seed=5)
+
+
+@pytest.mark.parametrize("what", ["questions", "passages", "dev", "initial"])
+def test_a_run_is_not_resumed_on_other_data(tiny_llama: Backbone, tmp_path: Path, what: str) -> None:
+    run(tiny_llama, tmp_path)
+    questions, passages = list(QUESTIONS), list(PASSAGES)
+    initial = tiny_llama.initial_virtual_tokens()
+    if what == "questions":
+        questions[0] = replace(questions[0], golden_answers=("ten",))
+    elif what == "passages":
+        passages[2] = replace(passages[2], text="Of the festival.")
+    elif what == "initial":
+        initial = tiny_llama.initial_virtual_tokens(text="Other words.")
+    drawn = Examples(tiny_llama, questions, Bm25Retriever(passages), {}, Draw(passages=(1, 2)))
+    dev = [drawn.of(question, 2, (1, 49 if what == "dev" else 50)) for question in QUESTIONS[:2]]
+    with pytest.raises(PromptError, match="is another one"):
+        learn([tiny_llama], drawn, initial, SETTINGS, tmp_path, dev, resume=True)
 
 
 # --- settings ---
@@ -312,22 +371,76 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
     assert json.loads(capfd.readouterr().out)["learned"] == tokens.learned
 
 
-@pytest.mark.parametrize("init", ["random", "instruction", "examples", "Say it in a word."])
-def test_initial_values(data: Path, tiny_llama_folder: Path, init: str) -> None:
+STILL = ("--learning-rate", 1e-9, "--average", 0)  # the tokens stay where they start
+
+
+def test_initial_values(data: Path, tiny_llama_folder: Path, tiny_llama: Backbone) -> None:
+    def initial(*more: str) -> torch.Tensor:
+        output = data / f"{len(list(data.iterdir()))}.safetensors"
+        assert main(arguments(data, tiny_llama_folder, output, *more, *STILL)) == 0
+        return tokens_of(output)
+
+    def words(text: str) -> torch.Tensor:
+        return tiny_llama.initial_virtual_tokens(50, text).embeddings
+
+    examples_ = words(worked_examples(tiny_llama.tokenizer.eos_token))
+    assert torch.allclose(initial("--init", "instruction"), words(INSTRUCTION), atol=1e-6)
+    assert torch.allclose(initial("--init", "Say it in a word."), words("Say it in a word."), atol=1e-6)
+    assert torch.allclose(initial("--init", "examples"), examples_, atol=1e-6)
+    assert torch.allclose(initial(), examples_, atol=1e-6)
+    drawn = initial("--init", "random")
+    assert len({tuple(row.tolist()) for row in drawn}) == 50
+    assert not torch.allclose(drawn, initial("--init", "random", "--seed", "1"), atol=0.01)
+
+
+def test_a_backbone_of_the_paper_s_size_is_learned_for_as_in_the_paper(
+    data: Path, tiny_llama_folder: Path, tiny_llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spring.schedule.PAPER_WIDTH", tiny_llama.hidden)
     output = data / "tokens.safetensors"
-    more = ("--init", init, "--learning-rate", 1e-9, "--average", 0)
-    assert main(arguments(data, tiny_llama_folder, output, *more)) == 0
-    rows = tokens_of(output)
-    assert rows.shape == (50, 64)
-    assert len({tuple(row.tolist()) for row in rows}) > 5
+    assert main(arguments(data, tiny_llama_folder, output, "--gradient-accumulation", 1, *STILL)) == 0
+    assert torch.allclose(tokens_of(output), tiny_llama.initial_virtual_tokens().embeddings, atol=1e-6)
+    said = json.loads((output.with_suffix(".run") / "run.json").read_text())
+    assert (said["shared_k"], said["warmup"], said["fixed_k"]) == (1, 0.1, False)
 
 
-def test_learning_goes_on_from_a_token_file(data: Path, tiny_llama_folder: Path) -> None:
+def test_a_full_disk_and_a_full_memory_are_told_in_one_line(
+    data: Path, tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for error, told in (
+        (OSError(28, "No space left on device"), "make room, then the same command with --resume goes on"),
+        (torch.OutOfMemoryError("2 GiB"), "does not suffice for a batch of 2: choose a smaller --batch-size"),
+    ):
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("spring.training.RunFolder.log", fail)
+        output = data / f"{type(error).__name__}.safetensors"
+        assert main(arguments(data, tiny_llama_folder, output)) == 2
+        assert told in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_a_file_of_the_corpus_that_cannot_be_read_is_named(
+    data: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(data, tiny_llama_folder, data / "tokens.safetensors", "--resume", "--corpus")
+    assert main([*given, str(data / "corpus.jsonl"), str(data / "corpsu.jsonl")]) == 0
+    told = capfd.readouterr().err
+    assert "corpsu.jsonl" in told
+    assert "There is no checkpoint yet" in told
+
+
+def test_learning_goes_on_from_a_token_file(
+    data: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first, second = data / "first.safetensors", data / "second.safetensors"
     assert main(arguments(data, tiny_llama_folder, first)) == 0
-    still = ("--learning-rate", 1e-9, "--average", 0)
-    assert main(arguments(data, tiny_llama_folder, second, "--init", first, "--number", 20, *still)) == 0
+    assert main(arguments(data, tiny_llama_folder, second, "--init", first, "--number", 20, *STILL)) == 0
     assert torch.allclose(tokens_of(second), tokens_of(first)[:20], atol=1e-6)
+    third = data / "third.safetensors"
+    assert main(arguments(data, tiny_llama_folder, third, "--init", second)) == 2
+    assert "holds 20 virtual tokens: give --number 20, or fewer" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_passages_in_the_rows_need_no_corpus(data: Path, tiny_llama_folder: Path) -> None:
