@@ -28,7 +28,7 @@ import torch
 from benchmarks.random_model import SHAPES, random_backbone
 from benchmarks.recipe import Recipe
 from benchmarks.side_by_side import passages_of, timed
-from spring.answers import Progress, Request
+from spring.answers import GenerationSettings, Progress, Request
 from spring.backbone import Backbone
 from spring.generation import Engine
 from spring.prompt import Prompt
@@ -65,7 +65,7 @@ def bytes_of_a_token(backbone: Backbone) -> int:
 def answer(engine: Engine, prompt: Prompt, ks: Sequence[int], new_tokens: int) -> Progress:
     """All answers to a prompt, the passages read anew."""
     engine.prefixes.clear()
-    *_, last = engine.stream([Request(prompt, k) for k in ks], new_tokens, ignore_eos=True)
+    *_, last = engine.stream([Request(prompt, k) for k in ks], GenerationSettings(new_tokens, ignore_eos=True))
     return last
 
 
@@ -73,7 +73,7 @@ def read(engine: Engine, prompt: Prompt, device: str) -> None:
     """The passages alone."""
     engine.prefixes.clear()
     before = len(engine.backbone.encode(prompt)[0])
-    for progress in engine.stream([Request(prompt)], 1, ignore_eos=True):
+    for progress in engine.stream([Request(prompt)], GenerationSettings(1, ignore_eos=True)):
         if progress.prefix_read == before:
             break
     engine.on_worker(synchronize, device)

@@ -74,7 +74,8 @@ def main() -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
-    figures = [measure(size) for size in SIZES] if (arguments := parser.parse_args()) else []
+    arguments = parser.parse_args()
+    figures = [measure(size) for size in SIZES]
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.recipe import Recipe
-from spring.answers import Request
+from spring.answers import GenerationSettings, Request
 from spring.backbone import load_backbone
 from spring.documents import Passage
 from spring.embedded import DEFAULT_BACKBONE
@@ -41,7 +41,7 @@ def passages_of(engine: Engine, tokens: int) -> Prompt:
 
 def ours(engine: Engine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
     """Time to the first token of all rows, and the ids generated."""
-    stream = engine.stream([Request(prompt, k) for k in ks], NEW_TOKENS, ignore_eos=True)
+    stream = engine.stream([Request(prompt, k) for k in ks], GenerationSettings(NEW_TOKENS, ignore_eos=True))
     *_, progress = stream
     return progress.answers[0].first_token_seconds, [list(ids) for ids in progress.ids]
 

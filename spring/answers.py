@@ -61,6 +61,36 @@ class Progress:
         return all(answer.ended for answer in self.answers)
 
 
+@dataclass(frozen=True, slots=True)
+class GenerationSettings:
+    """How answers are generated.
+
+    Raises:
+        PromptError: a setting is out of range.
+
+    """
+
+    max_new_tokens: int = 50  # where an answer is cut
+    temperature: float = 0.0  # 0: greedy; else the logits are divided by it and sampled from
+    seed: int = 0  # of the sampling
+    ignore_eos: bool = False  # go on to `max_new_tokens` (for measuring)
+    # Make the batch smaller when an answer ends. Faster for many rows; but below fp32 the others' rounding then
+    # depends on when that is.
+    drop_ended: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_new_tokens <= 1024:
+            raise PromptError(f"The answer's length must be 1 to 1024 tokens, not {self.max_new_tokens}.")
+        if not 0 <= self.temperature <= 5:
+            raise PromptError(f"The temperature must be 0 (greedy) to 5, not {self.temperature}.")
+        if not -(2**63) <= self.seed < 2**64:
+            raise PromptError(f"The seed must be a number of 64 bits, not {self.seed}.")
+
+
+GREEDY = GenerationSettings()
+"""The paper's: the likeliest token each time, 50 new ones at most."""
+
+
 class BackboneFacts(Protocol):
     """What there is to say of a backbone."""
 
@@ -113,20 +143,12 @@ class Answerer(Protocol):
     def length(self, request: Request) -> int:
         """Input tokens of a request, virtual ones included."""
 
-    def stream(
-        self,
-        requests: Sequence[Request],
-        max_new_tokens: int = 50,
-        temperature: float = 0.0,
-        seed: int = 0,
-        ignore_eos: bool = False,
-        drop_ended: bool = False,
-    ) -> Iterator[Progress]:
+    def stream(self, requests: Sequence[Request], settings: GenerationSettings = GREEDY) -> Iterator[Progress]:
         """Generate all answers at once, a snapshot after every step; to drop the iterator is to stop."""
 
 
-def check_settings(virtual_tokens: Sequence[int], n: int, max_new_tokens: int, temperature: float, seed: int) -> None:
-    """Refuse what cannot be asked of n virtual tokens: no answer at all, a k or a setting out of range.
+def check_ks(virtual_tokens: Sequence[int], n: int) -> None:
+    """Refuse what cannot be asked of n virtual tokens: no answer at all, or a k out of range.
 
     Raises:
         PromptError: which, and what its range is.
@@ -137,9 +159,3 @@ def check_settings(virtual_tokens: Sequence[int], n: int, max_new_tokens: int, t
     for k in virtual_tokens:
         if not 0 <= k <= n:
             raise PromptError(f"{k} virtual tokens are out of range: there are 0 to {n}.")
-    if not 1 <= max_new_tokens <= 1024:
-        raise PromptError(f"The answer's length must be 1 to 1024 tokens, not {max_new_tokens}.")
-    if not 0 <= temperature <= 5:
-        raise PromptError(f"The temperature must be 0 (greedy) to 5, not {temperature}.")
-    if not -(2**63) <= seed < 2**64:
-        raise PromptError(f"The seed must be a number of 64 bits, not {seed}.")

@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import textwrap
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ def add_ask(commands: Commands) -> None:
     ask = commands.add_parser("ask", help="answer one question from documents")
     ask.add_argument("question", metavar="QUESTION")
     ask.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
-    ask.add_argument("--virtual-tokens", nargs="+", type=int, default=[0, 50], metavar="K", help="default: 0 50")
+    ask.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
     ask.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
     ask.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
     ask.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, greedy")
@@ -32,14 +33,14 @@ def add_ask(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do it."""
+    """Ask, and print the answers."""
     from spring.comparison import Settings, as_dict, compare
     from spring.prompt import build_prompt
     from spring.retrieval import Bm25Retriever
     from spring.virtual_tokens import describe
 
     settings = Settings(
-        virtual_tokens=tuple(options.virtual_tokens),
+        virtual_tokens=tuple(options.virtual_tokens or (0,)),
         passages=options.passages,
         instruction=options.instruction,
         max_new_tokens=options.max_new_tokens,
@@ -49,6 +50,8 @@ def run(options: argparse.Namespace) -> None:
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
     collection = read_documents(options.documents)
     engine = load(options)
+    if not options.virtual_tokens:
+        settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
     comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
     next(comparisons)  # what cannot be asked is refused now, in one line
     for result in collection.results:

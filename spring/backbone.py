@@ -225,7 +225,7 @@ def load_backbone(
 
 
 def _instead_of(source: Source) -> str:
-    """What to do where loading failed. The hub's config.json was had already, so there the id is none to doubt."""
+    """What to do where loading failed. The hub's config.json was fetched already, so there the id is right."""
     if Path(source.place).is_dir():
         return f"It must be one of {', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
     return (
@@ -253,8 +253,10 @@ def _require_whole_on_gpu(name: str, model: PreTrainedModel, precision: str) -> 
 
 
 def _require_plain_attention(name: str, config: PreTrainedConfig) -> None:
-    layers = DynamicCache(config=config.get_text_config()).layers
-    if not layers or any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
+    text = config.get_text_config()
+    layers = DynamicCache(config=text).layers
+    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+    if not layers or not plain or not hasattr(text, "max_position_embeddings"):  # the last: BLOOM, MPT (ALiBi)
         raise BackboneError(
             f"{name} is no plain attention model, so its passages cannot be cached: choose the backbone "
             f"{DEFAULT_BACKBONE}, or another with plain attention."

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spring.answers import Answer, Answerer, Progress, Request, check_settings
+from spring.answers import Answer, Answerer, GenerationSettings, Progress, Request, check_ks
 from spring.errors import PromptError
 from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever, Hit
+from spring.text import without_surrogates
 
 MOST_PASSAGES = 20
-MOST_CHARACTERS_PER_TOKEN = 16  # on average: no text has more, and what has is not worth the counting
+MOST_CHARACTERS_PER_TOKEN = 16  # longer text surely does not fit, so it is not tokenized
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.passages <= MOST_PASSAGES:
             raise PromptError(f"The number of passages must be 1 to {MOST_PASSAGES}, not {self.passages}.")
+        _ = self.generation  # refuses what is out of range
+
+    @property
+    def generation(self) -> GenerationSettings:
+        """How the answers are generated."""
+        return GenerationSettings(self.max_new_tokens, self.temperature, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,9 @@ def compare(
         PromptError: no question, a setting out of range, or a question too long for the model.
 
     """
-    question = _text(question)
+    question = without_surrogates(question).strip()
     comparison = lay_out(engine, question, retriever.search(question, settings.passages), settings)
-    stream = engine.stream(comparison.requests, settings.max_new_tokens, settings.temperature, settings.seed)
+    stream = engine.stream(comparison.requests, settings.generation)
     yield comparison
     for progress in stream:
         yield replace(comparison, progress=progress)
@@ -91,20 +98,14 @@ def lay_out(engine: Answerer, question: str, hits: Sequence[Hit], settings: Sett
         PromptError: no question, a setting out of range, or a question too long for the model.
 
     """
-    question, hits = _text(question), tuple(hits)
-    asked = settings.virtual_tokens + (0,) * settings.instruction
-    check_settings(asked, len(engine.tokens), settings.max_new_tokens, settings.temperature, settings.seed)
+    question, hits = without_surrogates(question).strip(), tuple(hits)
+    check_ks(settings.virtual_tokens + (0,) * settings.instruction, len(engine.tokens))
     kept = _fitting(engine, question, hits, settings)
     passages = [hit.passage for hit in hits[:kept]]
     prompt = build_prompt(passages, question)
     told = build_prompt(passages, question, instruction=True)
     answers = [Answer(k, False) for k in settings.virtual_tokens] + [Answer(0, True)] * settings.instruction
     return Comparison(question, hits[:kept], hits[kept:], prompt, told, Progress(tuple(answers)))
-
-
-def _text(question: str) -> str:
-    """Half of a surrogate pair, which JSON and the shell can hold, is no text to a tokenizer."""
-    return question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
 
 
 def _fitting(engine: Answerer, question: str, hits: Sequence[Hit], settings: Settings) -> int:

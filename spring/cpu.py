@@ -42,7 +42,7 @@ def keep_quantized_weights(model: nn.Module) -> None:
 
     There its first forward pass without gradient turns the weights into a form that has no backward pass (virtual
     tokens would silently learn from the other layers alone), rounds their scales to bf16, and cannot hold every
-    shape. Elsewhere the weights are used as they are; so they are here then.
+    shape. Other CPUs use the packed weights as they are; so does this one then.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):  # bitsandbytes.nn.Linear4bit

@@ -1,4 +1,6 @@
-"""Question files: JSON Lines as FlashRAG and SPRING write them, and CSV; a bad row is skipped, with its reason.
+"""Question files: JSON Lines as FlashRAG and SPRING write them, or one JSON list of such rows, and CSV.
+
+A bad row is skipped, with its reason.
 
 FlashRAG (https://github.com/RUC-NLPIR/FlashRAG): `id`, `question`, `golden_answers`.
 SPRING's training format: `question`, `target` (a string or a list), `ret_passages` (strings, or objects with
@@ -17,6 +19,7 @@ from typing import Any
 from spring.decoding import decode
 from spring.documents import Passage
 from spring.errors import DocumentError
+from spring.text import without_surrogates
 from spring.text_size import text_bytes
 
 ANSWER_SEPARATOR = "|"
@@ -98,6 +101,9 @@ def read_questions(path: Path) -> QuestionSet:
 
 def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
     """Number and value of each row; an error that says why where there is no value."""
+    if text.lstrip().startswith("[") and (rows := _json_list(text)) is not None:
+        yield from enumerate(rows, start=1)
+        return
     # Not splitlines: JSON may hold U+2028 as it is.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -107,6 +113,15 @@ def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, ValueError("nested too deeply")
             except ValueError:  # also a number of more digits than Python converts
                 yield number, ValueError("not valid JSON")
+
+
+def _json_list(text: str) -> list[Any] | None:
+    """The rows of a file that is one JSON list; None if it is none."""
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return rows if isinstance(rows, list) else None
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
@@ -147,7 +162,7 @@ def _question(number: int, row: Any) -> Question | str:
     gold = metadata.get("gold_passage") if isinstance(metadata, Mapping) else None
     name = row.get("id")
     identity = str(name) if isinstance(name, str | int) and str(name).strip() else str(number)
-    return Question(_text(identity), _text(text), golden, passages, "" if gold is None else str(gold))
+    return Question(_clean(identity), _clean(text), golden, passages, "" if gold is None else str(gold))
 
 
 def _golden_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -157,7 +172,7 @@ def _golden_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
         given = row.get("golden_answers", row.get("target"))
     listed = given if isinstance(given, list) else [given]
     # Numbers, such as years, are written without quotation marks now and then.
-    texts = (_text(str(value)) for value in listed if isinstance(value, str | int | float))
+    texts = (_clean(str(value)) for value in listed if isinstance(value, str | int | float))
     return tuple(dict.fromkeys(filter(None, texts)))
 
 
@@ -167,10 +182,10 @@ def _passages(given: Any) -> Iterator[Passage]:
             contents = value.get("contents")
             parts = [contents] if isinstance(contents, str) else [value.get("title"), value.get("text")]
             value = "\n".join(part for part in parts if isinstance(part, str))
-        if isinstance(value, str) and (text := _text(value)):
+        if isinstance(value, str) and (text := _clean(value)):
             yield Passage("given with the question", 1, place, text)
 
 
-def _text(text: str) -> str:
-    """Without outer white space; half of a surrogate pair, which JSON can hold, is no text to a tokenizer."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+def _clean(text: str) -> str:
+    """The text as a tokenizer takes it, without outer white space."""
+    return without_surrogates(text).strip()

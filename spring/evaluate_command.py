@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from spring.commands import Commands, add_model_options, add_tokens_option, load, read_corpus, say, whole_number
@@ -13,9 +14,8 @@ def add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser("evaluate", help="score the answers to a question file, for several k")
     parser.add_argument("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (FlashRAG's, SPRING's) or CSV")
     parser.add_argument("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search")
-    ks = [0, 1, 5, 10, 20, 30, 50]
     parser.add_argument(
-        "--virtual-tokens", nargs="+", type=int, default=ks, metavar="K", help=f"default: {' '.join(map(str, ks))}"
+        "--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 1 5 10 20 30 50, as far as there are"
     )
     parser.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
@@ -30,17 +30,17 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do it."""
+    """Ask, score, and print the table."""
     from tqdm import tqdm
 
     from spring.comparison import Settings
     from spring.dataset import read_questions
-    from spring.evaluation import Row, evaluate, remaining, summarize
+    from spring.evaluation import Row, evaluate, remaining, summarize, usual_ks
     from spring.report import RowsFile, as_frame, as_json, run_name
     from spring.retrieval import Bm25Retriever
 
     settings = Settings(
-        virtual_tokens=tuple(sorted(set(options.virtual_tokens))),
+        virtual_tokens=tuple(sorted(set(options.virtual_tokens or ()))),
         passages=options.passages,
         instruction=options.instruction,
         max_new_tokens=options.max_new_tokens,
@@ -54,7 +54,10 @@ def run(options: argparse.Namespace) -> None:
     passages = read_corpus(options.corpus).passages if options.corpus else ()
     retriever = Bm25Retriever(passages) if options.corpus else None
     engine = load(options)
-    file = RowsFile(options.output, run_name(engine, passages, settings)) if options.output else None
+    if not options.virtual_tokens:
+        settings = replace(settings, virtual_tokens=usual_ks(len(engine.tokens)))
+    given = [passage for question in read.questions for passage in question.passages]
+    file = RowsFile(options.output, run_name(engine, [*passages, *given], settings)) if options.output else None
     wanted = {question.id for question in questions}
     rows: list[Row] = [row for row in file.rows if row.id in wanted] if file else []
     failed: list[str] = []

@@ -14,7 +14,7 @@ from spring import render, render_evaluation
 from spring.comparison import Settings
 from spring.dataset import QUESTION_TYPES, QuestionSet
 from spring.errors import DocumentError, PromptError, SpringError
-from spring.evaluation import Row, Summary, evaluate, summarize
+from spring.evaluation import Row, Summary, evaluate, summarize, usual_ks
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
 from spring.inputs import comparison_settings, visitor_of, whole_numbers
 from spring.page import EXPECTED_TOKENS, PRIVATE, Page, buttons
@@ -154,12 +154,7 @@ class Evaluate:
             n = len(self.page.engine.tokens)
         except SpringError:  # the main tab says why
             return gr.skip()
-        return gr.skip() if n == EXPECTED_TOKENS else gr.update(choices=every_k(n), value=usual_k(n))
-
-
-def usual_k(n: int) -> list[int]:
-    """The k that are chosen at first where there are n virtual tokens."""
-    return sorted({k for k in USUAL if k <= n} | {n})
+        return gr.skip() if n == EXPECTED_TOKENS else gr.update(choices=every_k(n), value=[*usual_ks(n, USUAL)])
 
 
 def _scores(rows: Sequence[Row]) -> tuple[Any, Any]:
@@ -179,7 +174,7 @@ def _frame(summaries: Sequence[Summary]) -> pd.DataFrame:
 
 
 def _download(rows: Sequence[Row]) -> Any:
-    """The rows as a file of Gradio's own cache, which `delete_cache` cleans up."""
+    """The rows as a file of Gradio's own cache, which `Uploads.tidy` removes."""
     if not rows:
         return gr.update(value=None, interactive=False)
     data = safe_csv(rows).encode("utf-8-sig")  # without the mark, spreadsheets take it for another encoding
@@ -202,7 +197,9 @@ def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: A
     with gr.Accordion("Upload a question file", open=False):
         gr.HTML(FILE_LEGEND)
         file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
-    ks = gr.CheckboxGroup(every_k(EXPECTED_TOKENS), value=usual_k(EXPECTED_TOKENS), label="k to evaluate", elem_id="ks")
+    ks = gr.CheckboxGroup(
+        every_k(EXPECTED_TOKENS), value=[*usual_ks(EXPECTED_TOKENS, USUAL)], label="k to evaluate", elem_id="ks"
+    )
     limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
     with gr.Row():
         run = gr.Button("Evaluate", variant="primary", scale=3, elem_id="evaluate")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spring.answers import Answer, Answerer, Progress, Request, check_settings
+from spring.answers import Answer, Answerer, Progress, Request, check_ks
 from spring.comparison import Comparison, Settings, lay_out
 from spring.dataset import Question
 from spring.errors import PromptError
@@ -19,6 +19,7 @@ from spring.retrieval import Bm25Retriever, Hit
 
 ROWS_AT_ONCE = {"cpu": 64, "cuda": 128}  # answers in a batch; each needs some 30 MB of cache on the default backbone
 RESAMPLES = 2_000
+USUAL_KS = (0, 1, 5, 10, 20, 30, 50)
 
 
 class Row(NamedTuple):
@@ -93,8 +94,7 @@ def evaluate(
         PromptError: a setting out of range, or a question needs a retriever and there is none.
 
     """
-    asked = settings.virtual_tokens + (0,) * settings.instruction
-    check_settings(asked, len(engine.tokens), settings.max_new_tokens, settings.temperature, settings.seed)
+    check_ks(settings.virtual_tokens + (0,) * settings.instruction, len(engine.tokens))
     if retriever is None and (bare := [question.id for question in questions if not question.passages]):
         raise PromptError(f"Question {bare[0]} comes without passages: name the documents to search.")
     size = batch_size or default_batch_size(engine, settings)
@@ -104,20 +104,28 @@ def evaluate(
         yield from _evaluate_batch(engine, questions[start : start + size], retriever, settings)
 
 
+def usual_ks(n: int, usual: Sequence[int] = USUAL_KS) -> tuple[int, ...]:
+    """The k to evaluate where nobody chose: the usual ones of n virtual tokens, n among them."""
+    return tuple(sorted({k for k in usual if k <= n} | {n}))
+
+
 def remaining(
     questions: Sequence[Question], settings: Settings, rows: Iterable[Row]
 ) -> list[tuple[Settings, list[Question]]]:
     """What is left to ask when some rows are there already: questions that lack the same k go together.
 
     Raises:
-        PromptError: a row is of another question than the one with its id.
+        PromptError: a row is of another question than the one with its id, or was scored by other golden answers.
 
     """
-    asked = {question.id: question.question for question in questions}
+    asked = {question.id: (question.question, question.golden_answers) for question in questions}
     there = set()
     for row in rows:
-        if asked.get(row.id, row.question) != row.question:
-            raise PromptError(f"The rows hold another question with the id {row.id}: choose another file for them.")
+        scored = row.question, row.golden_answers
+        if asked.get(row.id, scored) != scored:
+            raise PromptError(
+                f"The rows hold another question with the id {row.id}, or other golden answers: choose another file."
+            )
         there.add(row.key)
     groups: dict[Settings, list[Question]] = {}
     for question in questions:
@@ -156,8 +164,7 @@ def _answers(
     """Generate, with an empty `Done` after every step."""
     progress = Progress(())
     if requests:
-        stream = engine.stream(requests, settings.max_new_tokens, settings.temperature, settings.seed, drop_ended=True)
-        for progress in stream:  # noqa: B007  # the last one is wanted
+        for progress in engine.stream(requests, replace(settings.generation, drop_ended=True)):  # noqa: B007  # the last one is wanted
             yield Done()
     return progress.answers
 

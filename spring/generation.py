@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from spring.answers import Answer, Progress, Request, check_settings
+from spring.answers import GREEDY, Answer, GenerationSettings, Progress, Request, check_ks
 from spring.backbone import Backbone, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
@@ -64,31 +64,18 @@ class Engine:
         before, after = self.backbone.encode(request.prompt)
         return len(before) + request.virtual_tokens + len(after)
 
-    def stream(
-        self,
-        requests: Sequence[Request],
-        max_new_tokens: int = 50,
-        temperature: float = 0.0,
-        seed: int = 0,
-        ignore_eos: bool = False,
-        drop_ended: bool = False,
-    ) -> Iterator[Progress]:
+    def stream(self, requests: Sequence[Request], settings: GenerationSettings = GREEDY) -> Iterator[Progress]:
         """Generate all answers at once; yields a snapshot after every piece of the passages and every token.
 
         Args:
             requests: prompts and their k, 0 <= k <= n; prompts may differ.
-            max_new_tokens: where an answer is cut.
-            temperature: 0 is greedy; otherwise the logits are divided by it and sampled from.
-            seed: of the sampling.
-            ignore_eos: go on to `max_new_tokens` (for measuring).
-            drop_ended: make the batch smaller when an answer ends. Faster for many rows; but below fp32 the
-                others' rounding then depends on when that is.
+            settings: how long the answers may be, how they are sampled, and so on.
 
         Raises:
-            PromptError: a k out of range, a setting out of range, or a prompt longer than the context.
+            PromptError: a k out of range, or a prompt longer than the context.
 
         """
-        return _Stream(self, requests, max_new_tokens, temperature, seed, ignore_eos, drop_ended).run()
+        return _Stream(self, requests, settings).run()
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step on the model thread in inference mode and wait for it; ModelError if memory is short."""
@@ -119,35 +106,23 @@ def load_engine(
 class _Stream:
     """The state of one call of `Engine.stream`."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        requests: Sequence[Request],
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        ignore_eos: bool,
-        drop_ended: bool,
-    ) -> None:
+    def __init__(self, engine: Engine, requests: Sequence[Request], settings: GenerationSettings) -> None:
         self.virtual = [request.virtual_tokens for request in requests]
-        check_settings(self.virtual, len(engine.tokens), max_new_tokens, temperature, seed)
+        check_ks(self.virtual, len(engine.tokens))
         self.started = time.perf_counter()
-        self.engine, self.backbone = engine, engine.backbone
-        self.max_new_tokens, self.temperature, self.ignore_eos = max_new_tokens, temperature, ignore_eos
-        self.seed = seed
+        self.engine, self.backbone, self.settings = engine, engine.backbone, settings
         self.most_virtual = max(self.virtual)
         encoded = [self.backbone.encode(request.prompt) for request in requests]
         self.before = [tuple(before) for before, _ in encoded]
         self.after = [after for _, after in encoded]
         for k, before, after in zip(self.virtual, self.before, self.after, strict=True):
             longest = self.backbone.context_length
-            if (needed := len(before) + k + len(after) + max_new_tokens) > longest:
+            if (needed := len(before) + k + len(after) + settings.max_new_tokens) > longest:
                 raise PromptError(
                     f"Passages, question and answer need {needed} tokens, but {self.backbone.name} takes {longest}: "
                     "use fewer passages, a shorter question or a shorter answer."
                 )
         self.ids: list[list[int]] = [[] for _ in requests]
-        self.drop_ended = drop_ended
         self.rows = list(range(len(requests)))  # of the batch: which answer each is
         self.progress = Progress(
             tuple(Answer(request.virtual_tokens, request.instruction) for request in requests),
@@ -169,7 +144,7 @@ class _Stream:
             if self.progress.done:
                 return
             going_on = [place for place, row in enumerate(self.rows) if not self.progress.answers[row].ended]
-            if self.drop_ended and len(going_on) < len(self.rows):
+            if self.settings.drop_ended and len(going_on) < len(self.rows):
                 next_ids, cache, mask = self.engine.on_worker(self._drop, going_on, next_ids, cache, mask)
             step = self.engine.on_worker(self._decode, next_ids, cache, mask)
 
@@ -215,19 +190,19 @@ class _Stream:
     def _ask(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
         """Copy the prefixes into the rows' cache and let the model read the questions."""
         device = self.backbone.model.device
-        self.random = torch.Generator(device).manual_seed(self.seed)
+        self.random = torch.Generator(device).manual_seed(self.settings.seed)
         rows, passages, questions = len(self.after), max(map(len, self.before)), max(map(len, self.after))
         question_start = passages + self.most_virtual
         length = question_start + questions
         # mask (rows, slots): which slots of the cache a row sees
-        mask = torch.ones((rows, length + self.max_new_tokens), dtype=torch.long, device=device)
+        mask = torch.ones((rows, length + self.settings.max_new_tokens), dtype=torch.long, device=device)
         input_ids = torch.zeros((rows, questions), dtype=torch.long)
         for row, (k, before, after) in enumerate(zip(self.virtual, self.before, self.after, strict=True)):
             mask[row, : passages - len(before)] = 0
             mask[row, passages + k : question_start] = 0
             mask[row, question_start : length - len(after)] = 0
             input_ids[row, questions - len(after) :] = torch.tensor(after)
-        cache = stack_prefixes(prefixes, self.most_virtual, length + self.max_new_tokens)
+        cache = stack_prefixes(prefixes, self.most_virtual, length + self.settings.max_new_tokens)
         return self._step(self.backbone.embed(input_ids), cache, mask)
 
     def _decode(self, ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
@@ -252,9 +227,9 @@ class _Stream:
             logits_to_keep=1,
         )
         logits = output.logits[:, -1].float()
-        if self.temperature < GREEDY_BELOW:
+        if self.settings.temperature < GREEDY_BELOW:
             return logits.argmax(-1), cache, mask
-        probabilities = torch.softmax(logits / self.temperature, -1)
+        probabilities = torch.softmax(logits / self.settings.temperature, -1)
         return torch.multinomial(probabilities, 1, generator=self.random)[:, 0], cache, mask
 
     def _attention(self, mask: Tensor, start: int, end: int) -> Tensor | dict[str, Tensor]:
@@ -280,11 +255,11 @@ class _Stream:
             if answer.ended:
                 continue  # the row goes on as a dummy: a batch of the same shape gives the same rounding
             ended: Literal["", "stop", "length"] = ""
-            if token in self.backbone.eos_ids and not self.ignore_eos:
+            if token in self.backbone.eos_ids and not self.settings.ignore_eos:
                 ended = "stop"
             else:
                 self.ids[row].append(token)
-                if len(self.ids[row]) == self.max_new_tokens:
+                if len(self.ids[row]) == self.settings.max_new_tokens:
                     ended = "length"
             text = self.backbone.decode(self.ids[row])
             answers[row] = replace(

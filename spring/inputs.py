@@ -10,6 +10,7 @@ from spring.documents import Collection
 from spring.errors import PromptError
 from spring.limits import LIMITS, Limits
 from spring.parsing import parse_documents
+from spring.text import without_surrogates
 
 MOST_TOKENS = 1024
 LONGEST_QUESTION = 2_000  # characters
@@ -17,9 +18,8 @@ MOST_NEW_TOKENS = 256
 
 
 def text_of(value: Any) -> str:
-    """A text that can be sent on: None is what programs call null, and half of a surrogate pair is no text."""
-    text = value if isinstance(value, str) else ""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """A text that can be sent on: programs may send null, or half of a surrogate pair."""
+    return without_surrogates(value) if isinstance(value, str) else ""
 
 
 def visitor_of(request: Any) -> tuple[str, str]:

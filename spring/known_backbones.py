@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
 
 from spring.embedded import DEFAULT_BACKBONE
 
-Precision = Literal["auto", "4bit", "bf16", "fp32", "4bit-double"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
+PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double")
 
 # Bytes of a packed parameter. NF4 has an fp32 scale for 64 parameters; double quantization stores the scales in 8
 # bits, with an fp32 scale for 256 of them (https://arxiv.org/abs/2305.14314, section 3).

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from spring.answers import Progress, Request
+from spring.answers import GenerationSettings, Progress, Request
 
 LONGEST = 64 * 2**20  # bytes of a message; the longest are the prompts of an evaluation's batch
 
@@ -23,11 +23,7 @@ class Ask:
 
     id: int
     requests: tuple[Request, ...]
-    max_new_tokens: int
-    temperature: float
-    seed: int
-    ignore_eos: bool
-    drop_ended: bool
+    settings: GenerationSettings
     kind: Literal["ask"] = "ask"
 
 
@@ -75,7 +71,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The model cannot be loaded, for a reason that trying again does not change."""
+    """The model cannot be loaded: why, and what to do."""
 
     error: str  # name of a class in `spring.errors`
     message: str

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spring import errors
-from spring.answers import Progress, Request
+from spring.answers import GREEDY, GenerationSettings, Progress, Request
 from spring.errors import ModelError, SpringError
 from spring.messages import (
     Answered,
@@ -108,15 +108,7 @@ class ModelProcess:
             assert isinstance(report, Measured)
             return report.length
 
-    def stream(
-        self,
-        requests: Sequence[Request],
-        max_new_tokens: int = 50,
-        temperature: float = 0.0,
-        seed: int = 0,
-        ignore_eos: bool = False,
-        drop_ended: bool = False,
-    ) -> Iterator[Progress]:
+    def stream(self, requests: Sequence[Request], settings: GenerationSettings = GREEDY) -> Iterator[Progress]:
         """As `Engine.stream`; each step is asked for while the caller has the one before.
 
         Raises:
@@ -126,7 +118,7 @@ class ModelProcess:
         """
         id, child = next(self._ids), self._loaded()
         with _Mailbox(child, id) as mailbox:
-            child.send(Ask(id, tuple(requests), max_new_tokens, temperature, seed, ignore_eos, drop_ended))
+            child.send(Ask(id, tuple(requests), settings))
             child.send(Next(id))
             try:
                 while not isinstance(report := mailbox.get(), End):

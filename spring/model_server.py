@@ -44,7 +44,9 @@ class ModelServer:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._streams: dict[int, Iterator[Progress]] = {}
         self._wanted: deque[int] = deque()  # streams of which a step is wanted, each once: they take turns
+        # In a future whatever work raises, a tokenizer's panic too, becomes an answer, and the process lives on.
         self._steps = ThreadPoolExecutor(1, thread_name_prefix="step")
+        self._measuring = ThreadPoolExecutor(1, thread_name_prefix="measure")
 
     def run(self) -> None:
         """Serve until the process ends."""
@@ -66,10 +68,9 @@ class ModelServer:
             except (EOFError, OSError, ValueError):
                 os._exit(0)  # at once, whatever the model is doing
             if isinstance(command, Measure):  # needs the tokenizer alone, so it need not wait
-                try:
-                    self._send(Measured(command.id, self._engine.length(command.request)))
-                except SpringError as error:
-                    self._send(_failed(command.id, error))
+                measured = self._measuring.submit(self._engine.length, command.request)
+                error = measured.exception()
+                self._send(_failed(command.id, error) if error else Measured(command.id, measured.result()))
             else:
                 self._commands.put(command)
 
@@ -85,12 +86,11 @@ class ModelServer:
                 self._wanted.append(command.id)
 
     def _begin(self, ask: Ask) -> None:
-        try:
-            self._streams[ask.id] = self._engine.stream(
-                ask.requests, ask.max_new_tokens, ask.temperature, ask.seed, ask.ignore_eos, ask.drop_ended
-            )
-        except SpringError as error:
+        begun = self._steps.submit(self._engine.stream, ask.requests, ask.settings)
+        if error := begun.exception():
             self._send(_failed(ask.id, error))
+        else:
+            self._streams[ask.id] = begun.result()
 
     def _step(self, id: int) -> None:
         """Make one step of a stream. Whatever it raises ends that stream alone."""

@@ -28,7 +28,7 @@ PRIVATE: Any = {"api_visibility": "private"}
 COMPARE = "Compare"  # the main tab
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 LOADING = "The model is still loading; the answers come right after."
-READING_SECONDS = 300.0  # the longest that one of them may take
+READING_SECONDS = 300.0  # the longest that reading the files of one visitor may take
 
 
 class Page:

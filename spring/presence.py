@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 CLOCK = time.monotonic
-REMEMBERED = 60.0  # seconds after which it is all the same when a visitor has left
+REMEMBERED = 60.0  # seconds after which the time of leaving is forgotten
 
 
 class Presence:

@@ -64,9 +64,16 @@ class RowsFile:
                 f"{self.path} holds rows of another run (other tokens, backbone, documents or settings): "
                 "choose another file, or delete it."
             )
-        rows = [_row(dict(zip(COLUMNS, record, strict=True))) for record in good]
         try:
-            self._write("w", rows, header=True)  # without what was cut off; and whether it can be written at all
+            rows = [_row(dict(zip(COLUMNS, record, strict=True))) for record in good]
+        except (TypeError, ValueError) as error:
+            raise DocumentError(
+                f"{self.path} holds a row that no evaluation wrote ({error}); choose another file."
+            ) from error
+        try:  # without what was cut off; and whether it can be written at all
+            new = self.path.with_name(f"{self.path.name}.new")
+            self._write(new, "w", rows, header=True)
+            new.replace(self.path)  # all rows stay where this is cut off
         except OSError as error:
             raise DocumentError(f"{self.path} cannot be written ({error.strerror}).") from error
         return rows
@@ -74,10 +81,10 @@ class RowsFile:
     def append(self, rows: Sequence[Row]) -> None:
         """Add the rows of a batch."""
         self.rows += rows
-        self._write("a", rows)
+        self._write(self.path, "a", rows)
 
-    def _write(self, mode: str, rows: Iterable[Row], header: bool = False) -> None:
-        with self.path.open(mode, encoding="utf-8", newline="") as file:
+    def _write(self, path: Path, mode: str, rows: Iterable[Row], header: bool = False) -> None:
+        with path.open(mode, encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             if header:
                 writer.writerow(COLUMNS)

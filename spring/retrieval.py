@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,17 +54,13 @@ def _fold(word: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTS.sub("", folded)) or word
 
 
-def term_spans(text: str) -> list[tuple[str, int, int]]:
+def term_spans(text: str) -> Iterator[tuple[str, int, int]]:
     """Each term of a text, with the start and end of the characters it stands for, in order.
 
     A term is a word without case and accents (`Café` is `cafe`) and without the English 's; each Chinese or
     Japanese character; each two neighbouring characters, marks included, of Thai, Lao, Khmer and Burmese,
     which have no spaces between words either.
     """
-    return list(_term_spans(text))
-
-
-def _term_spans(text: str) -> Iterator[tuple[str, int, int]]:
     for match in _WORD.finditer(text):
         start, end = match.span(match.lastgroup or 0)
         if match.lastgroup == "syllables":
@@ -78,7 +73,7 @@ def _term_spans(text: str) -> Iterator[tuple[str, int, int]]:
 
 def tokenize(text: str) -> list[str]:
     """The terms of a text (see `term_spans`), repeated as often as they occur."""
-    return [term for term, _, _ in _term_spans(text)]
+    return [term for term, _, _ in term_spans(text)]
 
 
 def question_terms(question: str) -> tuple[str, ...]:
@@ -90,7 +85,7 @@ def question_terms(question: str) -> tuple[str, ...]:
 def marked_spans(text: str, terms: AbstractSet[str] | Sequence[str]) -> list[tuple[int, int]]:
     """Where in `text` one of `terms` stands: start and end of characters, ascending, touching ones as one."""
     wanted, merged = frozenset(terms), list[tuple[int, int]]()
-    for term, start, end in _term_spans(text):
+    for term, start, end in term_spans(text):
         if term in wanted and merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], end)
         elif term in wanted:
@@ -122,7 +117,7 @@ class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types
 
 
 class Bm25Retriever:
-    """An index of passages. It never changes, so it may be shared by threads and by copies of its owner."""
+    """An index of passages. It never changes, so threads may share it."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
@@ -185,6 +180,3 @@ class Bm25Retriever:
         texts = text_bytes(passage.text for passage in self.passages) + text_bytes(self._rows)
         arrays = (self._found_in, self._scores, self._starts) if self._rows else ()
         return texts + sum(array.nbytes for array in arrays)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Bm25Retriever":
-        return self  # Gradio copies the state of every visitor; what never changes need not be copied

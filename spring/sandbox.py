@@ -100,7 +100,10 @@ class Sandbox:
         deadline = min(self._end, time.monotonic() + self._limits.file_seconds)
         try:
             if self._process is None:
-                self._process = self._start()
+                try:
+                    self._process = self._start()
+                except OSError as error:  # no memory or no place for one more process
+                    raise SandboxError(NOT_STARTED) from error
                 self._await_start(self._process, deadline)
             self._send(self._process, json.dumps(request).encode() + b"\n")
             status, size = self._header(self._receive(self._process, _HEADER, deadline))

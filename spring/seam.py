@@ -21,7 +21,6 @@ hub: their `legacy` is from memory.
 
 import copy
 import secrets
-from typing import Literal, get_args
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
@@ -29,8 +28,7 @@ from transformers import PreTrainedTokenizerBase
 from spring.errors import PromptError
 from spring.prompt import Prompt
 
-Layout = Literal["training", "recipe"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
+LAYOUTS = ("training", "recipe")
 
 
 def encode_at_once(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[list[int], list[int]]:

@@ -33,14 +33,19 @@ _CJK_WRAP = re.compile(rf"(?<=[{CJK}、，；：])\n(?=[{CJK}{OPENING}])")
 _HYPHENATION = re.compile(r"(\w)([-‐\u00ad])[^\S\n]*\n[^\S\n]*(\w)")
 
 
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair: JSON and the shell can hold one, tokenizers cannot."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def clean_text(text: str) -> str:
     """Undo hard wrapping: one line for each paragraph, list item, table row and heading, single spaces.
 
     A blank line ends a paragraph, a single newline does not, save before a mark of lists, tables or headings.
     Unicode NFC. Control characters are dropped, unpaired surrogates become U+FFFD (they cannot be sent on).
     """
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).translate(_CHARACTERS)
+    text = without_surrogates(text).replace("\r\n", "\n").replace("\r", "\n")
+    text = unicodedata.normalize("NFC", text).translate(_CHARACTERS)
     text = re.sub(r" ?\n ?", "\n", re.sub(r"[^\S\n]+", " ", text))
     text = _WRAP.sub(" ", _CJK_WRAP.sub("", text))
     return re.sub(r"\n+", "\n", text).strip()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.commands import Commands, add_model_options, read_corpus, say
+from spring.commands import Commands, add_model_options, read_corpus, say, whole_number
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def add_train(commands: Commands) -> None:
     )
     add("--also-4bit", action="store_true", help="every other sample through the weights as 4 bits round them")
     add("--seed", type=int, default=0, metavar="N", help="default: 0")
-    add("--limit", type=int, metavar="N", help="the first N questions alone")
+    add("--limit", metavar="N", help="the first N questions alone")
     add("--dev", type=Path, metavar="FILE", help="questions to measure with: the tokens that do best are kept")
-    add("--dev-limit", type=int, default=50, metavar="N", help="dev questions looked at; default: 50")
+    add("--dev-limit", default="50", metavar="N", help="dev questions looked at; default: 50")
     add("--resume", action="store_true", help="go on from the run's newest checkpoint")
     for name, kind in _SETTINGS.items():
         add(f"--{name.replace('_', '-')}", type=kind, metavar="N", help="default: what suits the backbone's size")
@@ -78,6 +78,8 @@ def run(options: argparse.Namespace) -> None:
     if options.output.suffix != ".safetensors":
         raise PromptError(f"--output must end with .safetensors, not {options.output.name!r}.")
     low, high = _range(options.passages)
+    limit = None if options.limit is None else whole_number("--limit", options.limit)
+    dev_limit = whole_number("--dev-limit", options.dev_limit)
     from spring.dataset import read_questions
     from spring.examples import Draw, Examples, gold_passages
     from spring.retrieval import Bm25Retriever
@@ -103,9 +105,9 @@ def run(options: argparse.Namespace) -> None:
     settings = _settings(options, backbone)
     if options.shared_k is None and not options.fixed_k and not _as_in_paper(backbone):
         draw = replace(draw, shared_k=3)
-    examples = Examples(backbone, read.questions[: options.limit], retriever, gold, draw)
+    examples = Examples(backbone, read.questions[:limit], retriever, gold, draw)
     ks = sorted({k for k in DEV_KS if k < draw.number} | {draw.number})
-    dev = [examples.of(question, 3, ks) for question in dev_read.questions[: options.dev_limit]] if dev_read else []
+    dev = [examples.of(question, 3, ks) for question in dev_read.questions[:dev_limit]] if dev_read else []
     backbones = [backbone]
     if options.also_4bit:
         from spring.quantization import rounded_to_4bit

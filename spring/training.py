@@ -138,6 +138,7 @@ class _Run:
     ) -> None:
         for backbone in backbones:
             initial.require(backbone.name, backbone.hidden)
+            _require_plain_logits(backbone)
             prepare(backbone)
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
         self.initial, self.report = initial.embeddings, report
@@ -262,21 +263,26 @@ class _Run:
 
 
 def prepare(backbone: Backbone) -> None:
-    """Choose how a backbone attends while it is learned through, and refuse one whose logits the loss does not know.
+    """Choose how a backbone attends while it is learned through.
 
     On a CPU the backward pass of fused attention takes thrice as long as that of its parts.
+    """
+    if backbone.model.device.type == "cpu":
+        backbone.model.set_attn_implementation("eager")
+
+
+@torch.no_grad()
+def _require_plain_logits(backbone: Backbone) -> None:
+    """Refuse a backbone whose logits are not those of its output layer, which are all that the loss knows.
 
     Raises:
-        BackboneError: its logits are not those of its output layer: they are scaled or capped (Granite, Cohere).
+        BackboneError: it scales or caps them, as Granite, Cohere and Gemma 2 do.
 
     """
     model = backbone.model
-    if model.device.type == "cpu":
-        model.set_attn_implementation("eager")
-    with torch.no_grad():
-        ids = torch.tensor([[backbone.end_id]], device=model.device)
-        logits = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
-        if not torch.allclose(model(input_ids=ids).logits.to(logits), logits, rtol=1e-2, atol=1e-3):
-            raise BackboneError(
-                f"{backbone.name} scales or caps its logits, which learning does not know: choose another backbone."
-            )
+    ids = torch.tensor([[backbone.end_id]], device=model.device)
+    logits = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
+    if not torch.allclose(model(input_ids=ids).logits.to(logits), logits, rtol=1e-2, atol=1e-3):
+        raise BackboneError(
+            f"{backbone.name} scales or caps its logits, which learning does not know: choose another backbone."
+        )

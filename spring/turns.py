@@ -87,7 +87,7 @@ class Turns:
     ) -> None:
         self._longest, self._places, self._per_address, self._at_once = longest, places, per_address, at_once
         self._away = away
-        self._current: dict[str, Turn] = {}  # begun, and not yet in the queue or still the visitor's newest
+        self._current: dict[str, Turn] = {}  # each visitor's newest turn
         self._waiting: list[Turn] = []
         self._running: list[Turn] = []
         self._tickets = itertools.count(1)

@@ -17,7 +17,7 @@ import gradio as gr
 import spaces
 import torch
 
-from spring.answers import Progress, Request
+from spring.answers import GREEDY, GenerationSettings, Progress, Request
 from spring.backbone import Backbone
 from spring.errors import ModelError, SpringError
 from spring.generation import DEFAULT_CACHE_BYTES, Engine, load_engine
@@ -42,15 +42,7 @@ class ZeroGpuEngine(Engine):
         super().__init__(backbone, tokens, cache_bytes)
         self._lent: Callable[..., Iterator[Progress]] = spaces.GPU(duration=self.seconds)(self._generate)
 
-    def stream(
-        self,
-        requests: Sequence[Request],
-        max_new_tokens: int = 50,
-        temperature: float = 0.0,
-        seed: int = 0,
-        ignore_eos: bool = False,
-        drop_ended: bool = False,
-    ) -> Iterator[Progress]:
+    def stream(self, requests: Sequence[Request], settings: GenerationSettings = GREEDY) -> Iterator[Progress]:
         """As `Engine.stream`; what cannot be asked is refused here, without a GPU.
 
         Raises:
@@ -59,14 +51,13 @@ class ZeroGpuEngine(Engine):
             SpringError: there is no GPU for this visitor now, or it was taken away.
 
         """
-        settings = (max_new_tokens, temperature, seed, ignore_eos, drop_ended)
-        super().stream(requests, *settings)
-        return self._follow(tuple(requests), *settings)
+        super().stream(requests, settings)
+        return self._follow(tuple(requests), settings)
 
-    def seconds(self, requests: Sequence[Request], max_new_tokens: int, *_: object) -> int:
+    def seconds(self, requests: Sequence[Request], settings: GenerationSettings) -> int:
         """What a call is said to take, from what is asked."""
         read = sum(self.length(Request(prompt)) for prompt in {request.prompt for request in requests})
-        steps = max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
+        steps = settings.max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
         return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + steps / STEPS_IN_A_SECOND)
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,21 +78,13 @@ class ZeroGpuEngine(Engine):
             torch.cuda.empty_cache()
         raise gr.Error(OUT_OF_MEMORY, print_exception=False)
 
-    def _generate(
-        self,
-        requests: Sequence[Request],
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        ignore_eos: bool,
-        drop_ended: bool,
-    ) -> Iterator[Progress]:
+    def _generate(self, requests: Sequence[Request], settings: GenerationSettings) -> Iterator[Progress]:
         """In the forked process."""
-        yield from super().stream(requests, max_new_tokens, temperature, seed, ignore_eos, drop_ended)
+        yield from super().stream(requests, settings)
 
-    def _follow(self, *asked: object) -> Iterator[Progress]:
+    def _follow(self, requests: Sequence[Request], settings: GenerationSettings) -> Iterator[Progress]:
         try:
-            yield from self._lent(*asked)
+            yield from self._lent(requests, settings)
         except gr.Error as error:
             if error.message == OUT_OF_MEMORY:
                 raise ModelError(OUT_OF_MEMORY) from error

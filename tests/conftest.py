@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from spring.answers import Progress, Request
+from spring.answers import GenerationSettings, Progress, Request
 from spring.backbone import Backbone, load_backbone
 from spring.documents import Passage
 from spring.generation import Engine, load_engine
@@ -169,7 +169,7 @@ def asks(prompt: Prompt = PROMPT, ks: Sequence[int] = KS) -> list[Request]:
 
 def finish(engine: Engine, requests: Sequence[Request], new_tokens: int = 8, **options: object) -> Progress:
     """The last snapshot of a stream."""
-    *_, last = engine.stream(requests, new_tokens, **options)
+    *_, last = engine.stream(requests, GenerationSettings(new_tokens, **options))
     return last
 
 

@@ -10,7 +10,15 @@ import httpx2
 import pytest
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MambaConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BloomConfig,
+    MambaConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
 
 from spring.backbone import Backbone, _loading_options, load_backbone
 from spring.documents import Passage
@@ -241,8 +249,11 @@ def test_a_tokenizer_without_offsets_is_refused_before_the_weights(
         load_backbone(str(tiny_llama_folder), "fp32")
 
 
-def test_a_model_without_plain_attention_is_refused_with_one_that_has_it(tmp_path: Path) -> None:
-    MambaConfig(num_hidden_layers=2).save_pretrained(tmp_path)
+@pytest.mark.parametrize("config", [MambaConfig(num_hidden_layers=2), BloomConfig(n_layer=2)], ids=["mamba", "bloom"])
+def test_a_model_without_plain_attention_is_refused_with_one_that_has_it(
+    config: PreTrainedConfig, tmp_path: Path
+) -> None:
+    config.save_pretrained(tmp_path)
     with pytest.raises(BackboneError, match=r"no plain attention model.*: choose the backbone smollm2") as error:
         load_backbone(str(tmp_path), "fp32")
     one_line(error)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from spring.__main__ import main
+from spring.backbone import Backbone
+from spring.evaluation import usual_ks
 from tests.conftest import FERRY, KITES, MAST, QUESTION, ROOT
 
 ORLO = ROOT / "corpora/orlo-station/documents"
@@ -65,6 +67,14 @@ def ask(folder: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]
         return Run(code, *capfd.readouterr())
 
     return ask
+
+
+def test_where_no_k_is_given_all_tokens_that_there_are_answer(ask: Ask, tiny_llama: Backbone, tmp_path: Path) -> None:
+    few = tiny_llama.initial_virtual_tokens(7)
+    few.save(tmp_path / "few.safetensors")
+    result = json.loads(ask("--json", "--tokens", tmp_path / "few.safetensors").stdout)
+    assert [answer["virtual_tokens"] for answer in result["answers"]] == [0, 7]
+    assert usual_ks(7) == (0, 1, 5, 7)
 
 
 # --- the default model, in a process of its own ---

@@ -193,21 +193,23 @@ def test_a_number_of_passages_out_of_range_is_refused(passages: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("change", "reason"),
     [
-        (Settings((0, 51)), "51 virtual tokens are out of range: there are 0 to 50"),
-        (Settings((-1,)), "-1 virtual tokens are out of range"),
-        (Settings((0, 99_999)), "99999 virtual tokens are out of range"),  # not: the question is too long
-        (Settings(()), "at least one answer"),
-        (Settings(max_new_tokens=0), "1 to 1024 tokens, not 0"),
-        (Settings(max_new_tokens=99_999), "1 to 1024 tokens, not 99999"),
-        (Settings(temperature=-1), "temperature must be"),
-        (Settings(seed=2**64), "seed must be"),
+        ({"virtual_tokens": (0, 51)}, "51 virtual tokens are out of range: there are 0 to 50"),
+        ({"virtual_tokens": (-1,)}, "-1 virtual tokens are out of range"),
+        ({"virtual_tokens": (0, 99_999)}, "99999 virtual tokens are out of range"),  # not: the question is too long
+        ({"virtual_tokens": ()}, "at least one answer"),
+        ({"max_new_tokens": 0}, "1 to 1024 tokens, not 0"),
+        ({"max_new_tokens": 99_999}, "1 to 1024 tokens, not 99999"),
+        ({"temperature": -1}, "temperature must be"),
+        ({"seed": 2**64}, "seed must be"),
     ],
 )
-def test_a_setting_out_of_range_is_refused_by_its_name(llama_engine: Engine, settings: Settings, reason: str) -> None:
+def test_a_setting_out_of_range_is_refused_by_its_name(
+    llama_engine: Engine, change: dict[str, object], reason: str
+) -> None:
     with pytest.raises(PromptError, match=reason) as error:
-        last(llama_engine, settings=settings)
+        last(llama_engine, settings=Settings(**change))  # type: ignore[arg-type]
     one_line(error)
 
 

@@ -97,9 +97,18 @@ def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
     assert read.questions == (Question("1", "q\N{REPLACEMENT CHARACTER}", ("a\N{REPLACEMENT CHARACTER}b",)),)
 
 
+def test_one_json_list_is_read_as_its_rows(tmp_path: Path) -> None:
+    good = [{"question": "q", "golden_answers": ["a"]}, {"id": 5, "question": "r", "target": "b"}]
+    rows = json.dumps([good[0], {"question": "no answer"}, good[1]], indent=2)
+    read = read_questions(write(tmp_path, "q.json", rows))
+    assert [(question.id, question.golden_answers) for question in read.questions] == [("1", ("a",)), ("5", ("b",))]
+    assert read.skipped == ("row 2: no golden answer",)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
+        ("q.json", "[1, {", "row 1: not valid JSON"),
         ("q.jsonl", "", 'need "question" and "golden_answers"'),
         ("q.jsonl", '{"id": 1}', "1 row skipped: row 1: no question."),
         ("q.csv", "name,age\nx,3", "row 2: no question"),

@@ -128,8 +128,8 @@ def test_the_default_batch_holds_all_k_of_its_questions(llama_engine: Engine) ->
 
 
 def test_questions_that_lack_the_same_k_are_asked_together() -> None:
-    there = [row(k, id="a", question=QUESTION) for k in (0, 1, 50)]
-    there += [row(0, id="b", question=QUESTIONS[1].question)]
+    first, second = ({"question": q.question, "golden_answers": q.golden_answers} for q in QUESTIONS[:2])
+    there = [row(k, id="a", **first) for k in (0, 1, 50)] + [row(0, id="b", **second)]
     groups = remaining(QUESTIONS, replace(SETTINGS, instruction=True), there)
     assert [(s.virtual_tokens, s.instruction, [q.id for q in qs]) for s, qs in groups] == [
         ((), True, ["a"]),
@@ -142,6 +142,8 @@ def test_rows_of_other_questions_with_the_same_ids_are_refused() -> None:
     with pytest.raises(PromptError, match="another question with the id a") as error:
         remaining(QUESTIONS, SETTINGS, [row(id="a")])
     one_line(error)
+    with pytest.raises(PromptError, match="with the id a, or other golden answers"):
+        remaining(QUESTIONS, SETTINGS, [row(id="a", question=QUESTION)])
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(llama_engine: Engine, tmp_path: Path) -> None:
@@ -182,6 +184,17 @@ def test_rows_of_another_run_do_not_mix(llama_engine: Engine, tmp_path: Path, ot
         RowsFile(path, run_name(llama_engine, PASSAGES, SETTINGS))
     one_line(error)
     assert len(path.read_text().splitlines()) == 2  # it is as it was
+
+
+def test_a_row_that_no_evaluation_wrote_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    RowsFile(path, "run").append([row(match=0.25), row(5)])
+    content = path.read_text().replace("0.25", "a quarter", 1)
+    path.write_text(content)
+    with pytest.raises(DocumentError, match="holds a row that no evaluation wrote") as error:
+        RowsFile(path, "run")
+    one_line(error)
+    assert path.read_text() == content
 
 
 def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from benchmarks.recipe import Recipe
 from spring import render
-from spring.answers import Answer, Progress, Request
+from spring.answers import Answer, GenerationSettings, Progress, Request
 from spring.backbone import Backbone, load_backbone
 from spring.comparison import Settings, as_dict, compare
 from spring.cpu import MOST_ROWS, speed_up_linear
@@ -228,7 +228,7 @@ def test_another_question_on_the_same_passages_finds_them(llama_engine: Engine) 
 
 def test_the_first_snapshot_of_known_passages_has_them_all_read(llama_engine: Engine) -> None:
     finish(llama_engine, asks(), 1)
-    first = next(llama_engine.stream(asks(), 1))
+    first = next(llama_engine.stream(asks(), GenerationSettings(1)))
     assert first.prefix_read == first.prefix_tokens == len(llama_engine.backbone.encode(PROMPT)[0])
 
 
@@ -267,7 +267,7 @@ def test_without_a_budget_nothing_is_kept_and_the_answers_are_the_same(llama_eng
 @pytest.fixture(scope="module")
 def snapshots(tiny_llama: Backbone) -> list[Progress]:
     """All snapshots of one batch."""
-    return list(new_engine(tiny_llama).stream(MIXED, 12, ignore_eos=True))
+    return list(new_engine(tiny_llama).stream(MIXED, GenerationSettings(12, ignore_eos=True)))
 
 
 def test_every_token_has_a_snapshot(snapshots: list[Progress]) -> None:
@@ -324,7 +324,7 @@ def test_the_clock_goes_from_asking_to_the_latest_token(snapshots: list[Progress
 def test_half_of_a_character_is_not_shown_before_its_end(tiny_llama: Backbone) -> None:
     texts_ = [
         answer.text
-        for progress in new_engine(tiny_llama).stream(asks(), 20, ignore_eos=True)
+        for progress in new_engine(tiny_llama).stream(asks(), GenerationSettings(20, ignore_eos=True))
         for answer in progress.answers
         if not answer.ended
     ]
@@ -386,7 +386,7 @@ def test_a_stream_that_is_never_read_does_no_work(llama_engine: Engine) -> None:
 @pytest.mark.parametrize("other", [asks(ks=(0, 20)), [Request(OTHER_PROMPT, 7)]], ids=["same", "other"])
 def test_two_streams_in_turns_are_as_alone(tiny_engine: Engine, other: list[Request]) -> None:
     alone = [forced_ids(new_engine(tiny_engine.backbone), requests) for requests in (asks(), other)]
-    streams = [tiny_engine.stream(requests, 8, ignore_eos=True) for requests in (asks(), other)]
+    streams = [tiny_engine.stream(requests, GenerationSettings(8, ignore_eos=True)) for requests in (asks(), other)]
     last = list(zip(*streams, strict=False))[-1]
     assert [[list(ids) for ids in progress.ids][: len(alone[i])] for i, progress in enumerate(last)] == alone
 
@@ -479,7 +479,7 @@ def test_what_cannot_be_asked_is_refused_before_any_work(
     llama_engine: Engine, requests: list[Request], options: dict[str, float], reason: str
 ) -> None:
     with pytest.raises(PromptError, match=reason) as error:
-        llama_engine.stream(requests, **options)
+        llama_engine.stream(requests, GenerationSettings(**options))
     one_line(error)
 
 
@@ -487,7 +487,7 @@ def test_a_prompt_that_just_fits_is_answered(llama_engine: Engine) -> None:
     room = 512 - llama_engine.length(Request(PROMPT, 50))
     assert finish(llama_engine, [Request(PROMPT, 50)], room, ignore_eos=True).answers[0].new_tokens == room
     with pytest.raises(PromptError, match="need 513 tokens"):
-        llama_engine.stream([Request(PROMPT, 50)], room + 1)
+        llama_engine.stream([Request(PROMPT, 50)], GenerationSettings(room + 1))
 
 
 def test_the_length_of_a_request_counts_its_virtual_tokens(llama_engine: Engine) -> None:
@@ -632,7 +632,7 @@ def test_the_weights_are_packed_in_bytes_beside_their_quantization_state(four_bi
 
 def test_a_4_bit_model_streams_two_answers_and_stays_as_it_is(four_bit: Backbone) -> None:
     before = fingerprint(four_bit)
-    *_, last = new_engine(four_bit).stream(asks(ks=(0, 50)), 5, ignore_eos=True)
+    *_, last = new_engine(four_bit).stream(asks(ks=(0, 50)), GenerationSettings(5, ignore_eos=True))
     assert [answer.new_tokens for answer in last.answers] == [5, 5]
     assert last.ids[0] != last.ids[1]
     assert fingerprint(four_bit) == before

@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,13 @@ import pytest
 import torch
 
 from spring import model_process
+from spring.answers import GenerationSettings, Request
 from spring.backbone import Backbone
 from spring.errors import BackboneError, ModelError, PromptError
 from spring.generation import Engine
+from spring.messages import Failed, Measure, Measured, read_report, send_command
 from spring.model_process import ModelProcess
+from spring.model_server import UNEXPECTED, ModelServer
 from spring.virtual_tokens import VirtualTokens
 from tests.conftest import PROMPT, ROOT, asks, finish, forced_ids, new_engine, one_line
 
@@ -59,7 +65,7 @@ def test_it_answers_as_the_engine_does(process: ModelProcess, llama_engine: Engi
 
 
 def test_streams_take_turns_and_a_dropped_one_is_stopped(process: ModelProcess) -> None:
-    long, short = (process.stream(asks(PROMPT, (0,)), 200, ignore_eos=True) for _ in range(2))
+    long, short = (process.stream(asks(PROMPT, (0,)), GenerationSettings(200, ignore_eos=True)) for _ in range(2))
     next(long)
     assert len([next(short) for _ in range(5)]) == 5
     assert len(next(long).ids[0]) <= 3  # a step is made when one is asked for, not ahead
@@ -77,7 +83,7 @@ def test_what_cannot_be_asked_is_said_as_the_engine_says_it(process: ModelProces
 
 def test_killed_while_streaming_it_says_so_and_answers_again(process: ModelProcess) -> None:
     before = forced_ids(process, asks(PROMPT, (0, 50)))
-    stream = process.stream(asks(PROMPT, (0, 50)), 200, ignore_eos=True)
+    stream = process.stream(asks(PROMPT, (0, 50)), GenerationSettings(200, ignore_eos=True))
     next(stream)
     killed, started = process.pid, time.monotonic()
     os.kill(killed, signal.SIGKILL)
@@ -128,6 +134,41 @@ def test_it_ends_when_the_server_is_killed(tiny_llama_folder: Path) -> None:
         server.kill()
         gone, _ = psutil.wait_procs([model], timeout=5)
         assert gone or model.status() == psutil.STATUS_ZOMBIE  # nobody reaps it in a container without init
+
+
+class Panic(BaseException):
+    """As a tokenizer's: no Exception."""
+
+
+class Panicking:
+    """An engine that cannot count the first prompt."""
+
+    calls = 0
+
+    def length(self, request: Request) -> int:
+        self.calls += 1
+        if self.calls == 1:
+            raise Panic
+        return 7
+
+
+def test_a_panic_while_counting_is_told_and_the_next_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spring.model_server.os._exit", sys.exit)
+    ours, theirs = Pipe()
+
+    def listen() -> None:
+        with suppress(SystemExit):
+            ModelServer(theirs, Panicking())._listen()  # type: ignore[arg-type]
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    for id in (1, 2):
+        send_command(ours, Measure(id, Request(PROMPT)))
+    assert read_report(ours) == Failed(1, "ModelError", UNEXPECTED)
+    assert read_report(ours) == Measured(2, 7)
+    ours.close()
+    listening.join(5)
+    assert not listening.is_alive()
 
 
 # --- out of memory ---

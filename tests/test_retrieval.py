@@ -1,6 +1,5 @@
 """BM25: terms of any script, small uploads, and the same ranking as bm25s."""
 
-import copy
 import pickle
 import random
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_terms(text: str, terms: list[str]) -> None:
 
 def test_spans_are_places_in_the_original_text() -> None:
     text = "Das CAFÉ\u0301, Orlo’s Straße 東京 ﬁn"
-    spans = term_spans(text)
+    spans = list(term_spans(text))
     assert [text[start:end] for _, start, end in spans] == [
         "Das", "CAFÉ\u0301", "Orlo", "Straße", "東", "京", "ﬁn"
     ]  # fmt: skip
@@ -177,9 +176,8 @@ def test_answers_of_the_sample_collections_are_found(corpus: list[Passage]) -> N
     assert {"ketch", "ilvane", "torrespeth"} <= set(best.terms)
 
 
-def test_copies() -> None:
+def test_it_can_be_pickled() -> None:
     retriever = Bm25Retriever(passages("a lamp", "the ferry"))
-    assert copy.deepcopy({"state": retriever})["state"] is retriever
     assert pickle.loads(pickle.dumps(retriever)).search("lamp", 1) == retriever.search("lamp", 1)
 
 

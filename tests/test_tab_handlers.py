@@ -17,8 +17,8 @@ from spring.answers import Answer
 from spring.dataset import Question
 from spring.documents import Collection, Passage
 from spring.errors import PromptError
-from spring.evaluate_tab import Evaluate, usual_k
-from spring.evaluation import Done, Row, summarize
+from spring.evaluate_tab import Evaluate
+from spring.evaluation import Done, Row, summarize, usual_ks
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
 from spring.page import LOADING, Page
 from spring.samples import Library
@@ -111,7 +111,7 @@ def test_a_turn_is_taken_once_and_by_its_own_ticket() -> None:
 )
 def test_every_k_ends_with_all_tokens(n, ks) -> None:
     assert every_k(n) == ks
-    assert max(usual_k(n)) == n
+    assert max(usual_ks(n)) == n
 
 
 def test_a_sweep_is_one_batch_and_ends_with_a_sentence_and_a_plot(page) -> None:

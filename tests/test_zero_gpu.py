@@ -18,7 +18,7 @@ import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from spring.answers import Request
+from spring.answers import GREEDY, GenerationSettings, Request
 from spring.backbone import Backbone
 from spring.comparison import Settings, compare
 from spring.errors import ModelError, PromptError, SpringError
@@ -156,11 +156,11 @@ def test_settings_are_refused_before_the_stream_is_read(engine: ZeroGpuEngine) -
 
 
 def test_passages_that_are_shared_count_once_in_the_time_asked_for(engine: ZeroGpuEngine) -> None:
-    assert engine.seconds(asks(ks=(0, 50)), 50) == engine.seconds(asks(ks=(0,)), 50) == 17
+    assert engine.seconds(asks(ks=(0, 50)), GREEDY) == engine.seconds(asks(ks=(0,)), GREEDY) == 17
 
 
 def test_a_batch_of_more_rows_asks_for_more_time(engine: ZeroGpuEngine) -> None:
-    seconds = [engine.seconds(asks(ks=(0,)) * rows, 80) for rows in (1, 16, 32)]
+    seconds = [engine.seconds(asks(ks=(0,)) * rows, GenerationSettings(80)) for rows in (1, 16, 32)]
     assert seconds[0] == seconds[1] == seconds[2] - 10
 
 
