@@ -256,7 +256,8 @@ def _require_plain_attention(name: str, config: PreTrainedConfig) -> None:
     text = config.get_text_config()
     layers = DynamicCache(config=text).layers
     plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-    if not layers or not plain or not hasattr(text, "max_position_embeddings"):  # the last: BLOOM, MPT (ALiBi)
+    distances = getattr(text, "alibi", False) or not hasattr(text, "max_position_embeddings")  # ALiBi: BLOOM, MPT
+    if not layers or not plain or distances:
         raise BackboneError(
             f"{name} is no plain attention model, so its passages cannot be cached: choose the backbone "
             f"{DEFAULT_BACKBONE}, or another with plain attention."

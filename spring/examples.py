@@ -80,6 +80,8 @@ class Examples:
         found = hashlib.sha256(repr(self.questions).encode())
         for passage in self._retriever.passages if self._retriever else ():
             found.update(passage.text.encode())
+        for question in self.questions:
+            found.update(repr(self._gold_of(question)).encode())
         return found.hexdigest()
 
     def __getitem__(self, number: int) -> Example:

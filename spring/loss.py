@@ -66,7 +66,7 @@ def greedy_matches(reader: Reader, tokens: Tensor, examples: Sequence[Example]) 
 def dev_scores(reader: Reader, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2) -> tuple[float, float]:
     """Mean loss, and share of (question, k) whose greedy answer is exactly one of the golden ones.
 
-    An example holds all golden answers of a question for each k; the one with the least loss counts.
+    An example holds golden answers of a question for each k; the one with the least loss counts.
     """
     losses_, matches = [], []
     for start in range(0, len(dev), batch_size):

@@ -65,7 +65,7 @@ class ModelServer:
         while True:
             try:
                 command = read_command(self._connection)
-            except (EOFError, OSError, ValueError):
+            except (EOFError, OSError, ValueError, SpringError):
                 os._exit(0)  # at once, whatever the model is doing
             if isinstance(command, Measure):  # needs the tokenizer alone, so it need not wait
                 measured = self._measuring.submit(self._engine.length, command.request)

@@ -70,13 +70,22 @@ class RowsFile:
             raise DocumentError(
                 f"{self.path} holds a row that no evaluation wrote ({error}); choose another file."
             ) from error
-        try:  # without what was cut off; and whether it can be written at all
-            new = self.path.with_name(f"{self.path.name}.new")
-            self._write(new, "w", rows, header=True)
-            new.replace(self.path)  # all rows stay where this is cut off
+        try:
+            if not text:
+                self._write(self.path, "w", (), header=True)
+            elif len(good) + 1 < len(records) or not text.endswith("\r\n"):
+                self._drop_what_was_cut_off(rows)
+            else:
+                self._write(self.path, "a", ())  # whether it can be written at all
         except OSError as error:
             raise DocumentError(f"{self.path} cannot be written ({error.strerror}).") from error
         return rows
+
+    def _drop_what_was_cut_off(self, rows: Sequence[Row]) -> None:
+        whole = self.path.resolve()
+        new = whole.with_name(f"{whole.name}.new")
+        self._write(new, "w", rows, header=True)
+        new.replace(whole)  # at once: the rows are there whenever this is cut off
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add the rows of a batch."""

@@ -35,7 +35,10 @@ class RunFolder:
                 self._old.rename(self._checkpoint)
         self.accelerator.wait_for_everyone()
         if resume and file.is_file() and file.read_text() != described:
-            raise PromptError(f"The run in {self.path} is another one: resume it with what its run.json says.")
+            raise PromptError(
+                f"The run in {self.path} is another one: resume it with the data, tokens and settings it had, or "
+                "choose another --output."
+            )
         if not resume and self._checkpoint.is_dir():
             raise PromptError(f"There is a run in {self.path} already: give --resume, or another --output.")
         self.accelerator.wait_for_everyone()
@@ -57,7 +60,10 @@ class RunFolder:
         if self.accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(new))
+        try:
+            self.accelerator.save_state(str(new))
+        except RuntimeError as error:  # what torch.save makes of a full disk
+            raise OSError(str(error)) from error
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             shutil.rmtree(self._old, ignore_errors=True)

@@ -103,6 +103,7 @@ class Sandbox:
                 try:
                     self._process = self._start()
                 except OSError as error:  # no memory or no place for one more process
+                    print(f"The process that reads files does not start: {error}", file=sys.stderr, flush=True)
                     raise SandboxError(NOT_STARTED) from error
                 self._await_start(self._process, deadline)
             self._send(self._process, json.dumps(request).encode() + b"\n")

@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
 
     from spring.backbone import load_backbone
     from spring.embedded import DEFAULT_BACKBONE
+    from spring.quantization import rounded_to_4bit
     from spring.training import learn
 
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, options.precision, say)
@@ -108,28 +109,24 @@ def run(options: argparse.Namespace) -> None:
     examples = Examples(backbone, read.questions[:limit], retriever, gold, draw)
     ks = sorted({k for k in DEV_KS if k < draw.number} | {draw.number})
     dev = [examples.of(question, 3, ks) for question in dev_read.questions[:dev_limit]] if dev_read else []
-    backbones = [backbone]
-    if options.also_4bit:
-        from spring.quantization import rounded_to_4bit
-
-        backbones.append(rounded_to_4bit(backbone))
     initial = _initial(backbone, options)
     folder = options.output.with_suffix(".run")
     go_on = f"the same command with --resume goes on from the newest checkpoint in {folder}"
     try:
+        backbones = [backbone, rounded_to_4bit(backbone)] if options.also_4bit else [backbone]
         learned = learn(backbones, examples, initial, settings, folder, dev, options.resume, say)
+        if int(os.environ.get("RANK", "0")) == 0:
+            _save(options, backbone, learned, len(examples.questions), settings)
     except KeyboardInterrupt:
         say(f"Interrupted: {go_on}.")
         raise
     except (OSError, SafetensorError) as error:
-        raise PromptError(f"The run could not be written ({error}): make room, then {go_on}.") from error
+        raise PromptError(f"A file could not be written or read ({error}): see to that, then {go_on}.") from error
     except OutOfMemoryError as error:
         raise PromptError(
             f"The memory of {backbone.model.device} does not suffice for a batch of {settings.batch_size}: choose a "
             "smaller --batch-size, with more --gradient-accumulation."
         ) from error
-    if int(os.environ.get("RANK", "0")) == 0:
-        _save(options, backbone, learned, len(examples.questions), settings)
 
 
 def _save(
@@ -186,8 +183,8 @@ def _initial(backbone: "Backbone", options: argparse.Namespace) -> "VirtualToken
     texts = {"instruction": INSTRUCTION, "examples": worked_examples(backbone.tokenizer.eos_token or "")}
     if init != "random":
         return backbone.initial_virtual_tokens(options.number, texts.get(init, init))
-    # Of the spread that the embeddings of words have.
-    spread = float(backbone.embed(torch.arange(min(1000, len(backbone.tokenizer)))).float().std())
+    # Of the spread that the embeddings of words have; rounded, as its last digits depend on the number of threads.
+    spread = round(float(backbone.embed(torch.arange(min(1000, len(backbone.tokenizer)))).float().std()), 4)
     values = torch.randn(options.number, backbone.hidden, generator=torch.Generator().manual_seed(options.seed))
     return VirtualTokens(values * spread, backbone.name)
 

@@ -119,7 +119,8 @@ def learn(
         report: takes a line now and then.
 
     Raises:
-        PromptError: a setting is out of range, or the checkpoint is of another run.
+        PromptError: a setting is out of range, the checkpoint is of another run, or a gradient is not finite.
+        BackboneError: a backbone scales or caps its logits.
 
     """
     return _Run(backbones, examples, initial, settings, folder, dev, report).go(resume)

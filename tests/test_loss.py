@@ -142,6 +142,8 @@ def test_the_gradient_through_4_bits_is_that_of_the_same_weights_in_full_even_af
     rows = [example(full, 1, (50, QUESTION, "nine"), (5, QUESTION, "at nine"))]
     tokens = initial.embeddings.clone().requires_grad_()
     found = gradient(losses(Reader(four), tokens, rows), tokens)
+    # The same weights in full precision. Those before rounding are another model here: NF4 moves so small a one far
+    # (cosine 0.6 with either).
     wanted = gradient(losses(Reader(rounded_to_4bit(full)), tokens, rows), tokens)
     assert cosine(found, wanted) >= 0.95
     assert 0.9 < float(found.norm() / wanted.norm()) < 1.1

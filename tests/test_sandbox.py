@@ -96,6 +96,14 @@ def test_the_next_request_gets_a_new_child() -> None:
         assert box.ask({"answer": "second"}) == b"second"
 
 
+def test_where_no_process_can_start_there_is_a_sentence_and_the_log_says_why(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sandbox.sys, "executable", "/nowhere/python")
+    assert failure("answer_as_asked") == NOT_STARTED
+    assert "No such file or directory: '/nowhere/python'" in capfd.readouterr().err
+
+
 def test_what_a_library_prints_is_no_answer() -> None:
     with Sandbox("print_much", QUICK) as box:
         assert box.ask({}) == b"quiet"
