@@ -94,7 +94,7 @@ class Examples:
             answer = random_.choice(question.golden_answers)
             before, after, ids = self._encode(passages, question.question, answer)
             targets.append(Target(k, tuple(after), tuple(ids)))
-        return Example(tuple(before), tuple(targets), sum(self._draw(number)) + self.draw.seed)
+        return Example(tuple(before), tuple(targets), sum(self._draw(number)))
 
     def question(self, number: int) -> Question:
         """The question of a sample."""
