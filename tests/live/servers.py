@@ -38,7 +38,7 @@ class Server:
     def readers(self) -> list[psutil.Process]:
         """The processes that read files now, zombies too."""
         children = self.process.children(recursive=True)
-        return [child for child in children if "spring.model_server" not in child.cmdline()]
+        return [child for child in children if "spring.model_server" not in _command(child)]
 
     @property
     def memory(self) -> int:
@@ -109,3 +109,11 @@ def stop(server: Server) -> None:
     for process in (server.process, *server.process.children()):
         process.kill()
     server.process.wait()
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """How it was started; empty for one that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # zombies too
+        return []
