@@ -37,7 +37,7 @@ SECONDS ?= 300
 VISITORS ?= 50
 soak: install .venv/.test
 	@GRADIO_SERVER_PORT=7899 $(BIN)/python app.py & server=$$!; \
-	until curl -sf -o /dev/null http://127.0.0.1:7899/; do sleep 1; done; \
+	until curl -sf -o /dev/null http://127.0.0.1:7899/; do kill -0 $$server || exit 1; sleep 1; done; \
 	$(BIN)/python -m benchmarks.soak --url http://127.0.0.1:7899/ --pid $$server \
 	    --seconds $(SECONDS) --visitors $(VISITORS); \
 	result=$$?; kill $$server; exit $$result
@@ -70,4 +70,4 @@ format:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf runs .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf out .venv .pytest_cache .mypy_cache .ruff_cache

@@ -137,8 +137,17 @@ class Answerer(Protocol):
         """Where the model is: "cpu", "cuda", ..."""
 
     @property
+    def rows_at_once(self) -> int:
+        """Answers that fill a batch, and for which there is memory."""
+
+    @property
     def ready(self) -> bool:
-        """Whether it can answer now; if not, `length` and `stream` wait."""
+        """Whether it can answer now; if not, `length` and `stream` wait.
+
+        Raises:
+            SpringError: the model was lost, and loading it again has just failed.
+
+        """
 
     def length(self, request: Request) -> int:
         """Input tokens of a request, virtual ones included."""

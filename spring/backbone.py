@@ -31,7 +31,7 @@ from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import BackboneError, PromptError
 from spring.finding import Source, find_backbone
 from spring.known_backbones import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
-from spring.memory import embedding_width, model_without_weights, require_memory, size_of
+from spring.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
 from spring.prompt import INSTRUCTION, Prompt
 from spring.seam import LAYOUTS, encode_apart, encode_at_once, parting
 from spring.virtual_tokens import VirtualTokens
@@ -72,8 +72,13 @@ class Backbone:
 
     @cached_property
     def window(self) -> int | None:
-        """Tokens that a layer with a sliding window sees, the newest included; None: every layer sees all."""
-        return getattr(self.model.config.get_text_config(), "sliding_window", None)
+        """Tokens that a layer with a sliding window sees, the newest included; None: every layer sees all.
+
+        A configuration may name a window, or 0, though no layer has one.
+        """
+        config = self.model.config.get_text_config()
+        slides = any(isinstance(layer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=config).layers)
+        return getattr(config, "sliding_window", None) if slides else None
 
     @cached_property
     def mixed(self) -> bool:
@@ -87,9 +92,11 @@ class Backbone:
 
     @cached_property
     def eos_ids(self) -> frozenset[int]:
-        """Ids that end an answer, as `model.generate` sees them."""
+        """Ids that end an answer, as `model.generate` sees them; the tokenizer's where the model names none."""
         config = self.model.generation_config
         eos = config.eos_token_id if config is not None else None
+        if eos is None:
+            eos = self.tokenizer.eos_token_id
         return frozenset() if eos is None else frozenset([eos] if isinstance(eos, int) else eos)
 
     @cached_property
@@ -144,11 +151,9 @@ class Backbone:
 
         """
         end = self.tokenizer.eos_token_id
-        if end in self.eos_ids or (isinstance(end, int) and not self.eos_ids):
-            return int(end)
         if not self.eos_ids:
             raise BackboneError(f"{self.name} has no end-of-sequence token.")
-        return min(self.eos_ids)
+        return int(end) if end in self.eos_ids else min(self.eos_ids)
 
     def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
         """Return the ids left of the seam, right of it, and of the answer with the end-of-sequence token.
@@ -204,14 +209,17 @@ def load_backbone(
     options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
     try:
         config = AutoConfig.from_pretrained(source.place, **options)
-        empty = model_without_weights(config)
         _require_plain_attention(source.name, config)
+        empty = _without_weights(source.name, config)
         if tokens is not None:
             tokens.require(source.name, embedding_width(empty))
-        require_memory(source.name, size_of(empty), precision, gpu)
+        size = size_of(empty)
+        require_memory(source.name, size, precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
         _require_fast_tokenizer(source.name, tokenizer)
-        model = AutoModelForCausalLM.from_pretrained(source.place, **options, **_loading_options(precision, gpu))
+        model = AutoModelForCausalLM.from_pretrained(
+            source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
+        )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, HTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
@@ -264,15 +272,32 @@ def _require_plain_attention(name: str, config: PreTrainedConfig) -> None:
         )
 
 
-def _loading_options(precision: str, gpu: bool) -> dict[str, Any]:
+def _without_weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+    """The model without values; refused if it comes packed, or has no attention that takes our masks."""
+    if getattr(config, "quantization_config", None) is not None:
+        raise BackboneError(
+            f"{name} is quantized already: choose the repository that it was made from; --precision packs it."
+        )
+    try:
+        return model_without_weights(config)
+    except ValueError as error:
+        raise BackboneError(
+            f"{name} is no language model with PyTorch's attention ({str(error).strip().splitlines()[0]}): choose the "
+            f"backbone {DEFAULT_BACKBONE}, or another that has it."
+        ) from error
+
+
+def _loading_options(precision: str, gpu: bool, needed: int) -> dict[str, Any]:
     dtype = torch.float32 if precision == "fp32" or (precision != "bf16" and not gpu) else torch.bfloat16
     # PyTorch's attention takes its flash kernel by itself where no mask is needed: for reading the passages. Packages
     # of flash attention know no mask that hides some virtual tokens from some rows of a batch.
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
     if gpu:
-        # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are.
+        # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are, but
+        # "auto" would do so where one suffices, and every token would travel from card to card.
         local = os.environ.get("LOCAL_RANK")
-        options["device_map"] = "auto" if local is None else {"": int(local)}
+        gpu_alone = gpu_with(needed) if local is None else int(local)
+        options["device_map"] = "auto" if gpu_alone is None else {"": gpu_alone}
     if precision in PACKED_BYTES:
         # The library's default compute type, fp32, is slow on a GPU; on a CPU it is the fast one.
         options["quantization_config"] = BitsAndBytesConfig(

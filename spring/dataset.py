@@ -24,6 +24,7 @@ from spring.text_size import text_bytes
 
 ANSWER_SEPARATOR = "|"
 QUESTION_TYPES = (".jsonl", ".json", ".csv", ".tsv")
+MOST_GOLDEN_ANSWERS = 1_000  # of one question: every answer is compared with each
 _SHOWN = 5  # reasons that one sentence names
 
 
@@ -155,6 +156,8 @@ def _question(number: int, row: Any) -> Question | str:
     golden = _golden_answers(row)
     if not golden:
         return "no golden answer"
+    if len(golden) > MOST_GOLDEN_ANSWERS:
+        return f"more than {MOST_GOLDEN_ANSWERS:,} golden answers"
     passages = tuple(_passages(row.get("ret_passages")))
     if row.get("ret_passages") and not passages:
         return "ret_passages hold no text"

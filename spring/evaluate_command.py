@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> None:
 
     from spring.comparison import Settings
     from spring.dataset import read_questions
+    from spring.errors import ModelError
     from spring.evaluation import Row, evaluate, remaining, summarize, usual_ks
     from spring.report import RowsFile, as_frame, as_json, run_name
     from spring.retrieval import Bm25Retriever
@@ -62,14 +63,19 @@ def run(options: argparse.Namespace) -> None:
     rows: list[Row] = [row for row in file.rows if row.id in wanted] if file else []
     failed: list[str] = []
     waiting = remaining(questions, settings, rows)
-    with tqdm(total=sum(len(group) for _, group in waiting), unit="question", file=sys.stderr) as bar:
-        for asked, group in waiting:
-            for done in evaluate(engine, group, retriever, asked, batch_size):
-                if file and done.rows:
-                    file.append(done.rows)
-                rows += done.rows
-                failed += done.failed
-                bar.update(len({row.id for row in done.rows}) + len(done.failed))
+    try:
+        with tqdm(total=sum(len(group) for _, group in waiting), unit="question", file=sys.stderr) as bar:
+            for asked, group in waiting:
+                for done in evaluate(engine, group, retriever, asked, batch_size):
+                    if file and done.rows:
+                        file.append(done.rows)
+                    rows += done.rows
+                    failed += done.failed
+                    bar.update(len({row.id for row in done.rows}) + len(done.failed))
+    except ModelError as error:
+        raise ModelError(
+            f"{error} Or choose a smaller --batch-size; with --output the same command goes on."
+        ) from error
     for line in failed:
         say(line)
     summaries = summarize(rows)

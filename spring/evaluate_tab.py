@@ -17,14 +17,14 @@ from spring.errors import DocumentError, PromptError, SpringError
 from spring.evaluation import Row, Summary, evaluate, summarize, usual_ks
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
 from spring.inputs import comparison_settings, visitor_of, whole_numbers
-from spring.page import EXPECTED_TOKENS, PRIVATE, Page, buttons
+from spring.page import EXPECTED_TOKENS, PRIVATE, Page, buttons, stream
 from spring.parsing import parse_questions
 from spring.report import safe_csv
 from spring.retrieval import Bm25Retriever
-from spring.settings import AppSettings
 from spring.sweep_tab import every_k
 from spring.turns import Turn
 
+EVALUATE = "Evaluate"
 USUAL = (0, 1, 5, 20, 50)
 BATCH = 2  # questions at once: the table is live, and other visitors get their turns
 SLACK = 60.0  # seconds: a run ends by its own clock, which starts when the model is there
@@ -41,14 +41,14 @@ answer; questions that bring their passages need no documents.</p>"""
 class Evaluate:
     """The handlers. A visitor may compare meanwhile: evaluations take turns of their own."""
 
-    def __init__(self, page: Page, limits: AppSettings) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.limits = limits
-        self.turns = page.queue(limits.evaluation_seconds + SLACK)
+        self.settings = page.settings
+        self.turns = page.queue(page.settings.evaluation_seconds + SLACK)
 
     def begin(self, request: gr.Request) -> tuple[Any, ...]:
         """The visitor asks: ticket, status, the buttons, and no download of the run before."""
-        ticket = self.turns.begin(*visitor_of(request))
+        ticket = self.turns.begin(*visitor_of(request), EVALUATE)
         return ticket, render.status("Starting …"), *buttons(True), gr.update(value=None, interactive=False)
 
     def run(
@@ -64,36 +64,28 @@ class Evaluate:
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, table, plot, download, and the buttons' states."""
         visitor, address = visitor_of(request)
-        turn = self.turns.take(visitor, ticket)
-        if turn is None:  # ended while it waited in the queue
-            yield render.status("Stopped."), *(gr.skip(),) * 5
-            return
-        try:
-            for place in self.turns.wait(turn):
-                yield render.status(render.queue_line(place)), *(gr.skip(),) * 5
-            for status in self.page.until_loaded(turn):
-                yield status, *(gr.skip(),) * 5
+
+        def steps(turn: Turn) -> Iterator[tuple[Any, ...]]:
+            yield from self.page.until_ready(turn, self.turns)
             settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
             if not settings.virtual_tokens:
                 raise PromptError("Choose at least one k.")
             given = self._questions(file, name, visitor, address, turn)
             run, retriever = self._prepare(given, whole_numbers(limit)[0], name, visitor)
             yield from self._follow(run, retriever, settings, turn)
-        except SpringError as error:
-            yield render.status(str(error), kind="error"), *(gr.skip(),) * 3, *buttons(False)
-        finally:
-            self.turns.finish(turn)
+
+        yield from stream(self.turns, EVALUATE, visitor, ticket, 6, steps)
 
     def _prepare(
         self, given: QuestionSet, limit: int, name: str, visitor: str
     ) -> tuple[EvaluationRun, Bm25Retriever | None]:
         """What is asked, and where its passages are found; nowhere if the questions bring them."""
-        questions, notes = first_questions(given.questions, limit, self.limits.evaluation_questions)
+        questions, notes = first_questions(given.questions, limit, self.settings.evaluation_questions)
         bare = any(not question.passages for question in questions)
         retriever = self.page.shelf.library(name, visitor).retriever if bare else None
         if given.note:
             notes = (*notes, given.note)
-        return EvaluationRun(questions, self.limits.evaluation_seconds, notes), retriever
+        return EvaluationRun(questions, self.settings.evaluation_seconds, notes), retriever
 
     def _questions(self, file: str | None, name: str, visitor: str, address: str, turn: Turn) -> QuestionSet:
         """The questions of a file, which is read once and then gone from the disk, or of a collection."""
@@ -104,7 +96,7 @@ class Evaluate:
                 if not Path(file).is_file():
                     raise DocumentError("The question file is no longer here: please upload it again.")
                 try:
-                    given = parse_questions(Path(file), self.limits.limits, lambda: turn.over)
+                    given = parse_questions(Path(file), self.settings.limits, lambda: turn.over)
                 finally:
                     shelf.discard([file])
                 sessions.keep_questions(visitor, file, given, address)
@@ -117,19 +109,24 @@ class Evaluate:
     def _follow(
         self, run: EvaluationRun, retriever: Bm25Retriever | None, settings: Settings, turn: Turn
     ) -> Iterator[tuple[Any, ...]]:
-        """Evaluate until there is no question left, the visitor stops, or the time is over."""
+        """Evaluate until there is no question left, the visitor stops, the time is over, or the model fails."""
         engine = self.page.engine
         run.started = shown = time.monotonic()  # waiting for the model does not count
         questions, run.failed = without_too_long(run.questions)
         yield render_evaluation.progress(run), "", gr.update(visible=False), gr.skip(), *buttons(True)
-        for done in evaluate(engine, questions, retriever, settings, BATCH):
-            news = run.add(done)
-            if run.complete or turn.over or run.out_of_time:
-                break
-            if news or time.monotonic() - shown > SHOW_EVERY:
-                shown = time.monotonic()
-                scores = _scores(run.rows) if news else (gr.skip(), gr.skip())
-                yield render_evaluation.progress(run), *scores, *(gr.skip(),) * 3
+        try:
+            for done in evaluate(engine, questions, retriever, settings, BATCH):
+                news = run.add(done)
+                if run.complete or turn.over or run.out_of_time:
+                    break
+                if news or time.monotonic() - shown > SHOW_EVERY:
+                    shown = time.monotonic()
+                    scores = _scores(run.rows) if news else (gr.skip(), gr.skip())
+                    yield render_evaluation.progress(run), *scores
+        except SpringError as error:  # of the model, or of a GPU that is lent for a while
+            if not run.rows:
+                raise
+            run.notes = (*run.notes, str(error))
         yield render_evaluation.result(run), *_scores(run.rows), _download(run.rows), *buttons(False)
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
@@ -147,9 +144,10 @@ class Evaluate:
             False
         )
 
-    async def show_choices(self) -> Any:
-        """The k to choose from, once the model's tokens are known."""
-        await self.page.until_known()
+    def show_choices(self) -> Any:
+        """The k to choose from, if the model's tokens are known."""
+        if not self.page.known:
+            return gr.skip()
         try:
             n = len(self.page.engine.tokens)
         except SpringError:  # the main tab says why
@@ -181,19 +179,21 @@ def _download(rows: Sequence[Row]) -> Any:
     return gr.update(value=save_bytes_to_cache(data, "evaluation.csv", get_upload_folder()), interactive=True)
 
 
-def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: AppSettings) -> None:
+def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any]) -> tuple[Evaluate, gr.CheckboxGroup]:
     """Lay out the tab and wire it.
 
     Args:
         page: the handlers of the main tab.
         demo: the page that the tab is on.
         form: collection, passages, longest answer.
-        limits: how much one run may ask.
+
+    Returns:
+        The handlers, and the k to choose from, which `Evaluate.show_choices` fills in.
 
     """
-    evaluate = Evaluate(page, limits)
-    most = limits.evaluation_questions
-    gr.HTML(INTRODUCTION.format(questions=most, seconds=limits.evaluation_seconds), elem_id="limits")
+    evaluate, settings = Evaluate(page), page.settings
+    most = settings.evaluation_questions
+    gr.HTML(INTRODUCTION.format(questions=most, seconds=settings.evaluation_seconds), elem_id="limits")
     with gr.Accordion("Upload a question file", open=False):
         gr.HTML(FILE_LEGEND)
         file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
@@ -240,5 +240,5 @@ def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any], limits: A
         **PRIVATE,
     ).failure(evaluate.fail, outputs=[status, run, stop], queue=False, **PRIVATE)
     stop.click(evaluate.stop, outputs=[status, run, stop], queue=False, show_progress="hidden", **PRIVATE)
-    demo.load(evaluate.show_choices, outputs=[ks], queue=False, show_progress="hidden", **PRIVATE)
     demo.unload(evaluate.leave)
+    return evaluate, ks

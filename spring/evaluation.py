@@ -17,7 +17,6 @@ from spring.errors import PromptError
 from spring.metrics import Scores, score
 from spring.retrieval import Bm25Retriever, Hit
 
-ROWS_AT_ONCE = {"cpu": 64, "cuda": 128}  # answers in a batch; each needs some 30 MB of cache on the default backbone
 RESAMPLES = 2_000
 USUAL_KS = (0, 1, 5, 10, 20, 30, 50)
 
@@ -138,8 +137,7 @@ def remaining(
 
 def default_batch_size(engine: Answerer, settings: Settings) -> int:
     """Questions at once: as many as fill a batch with all their k."""
-    rows = ROWS_AT_ONCE.get(engine.device, 32)
-    return max(1, rows // (len(settings.virtual_tokens) + settings.instruction))
+    return max(1, engine.rows_at_once // (len(settings.virtual_tokens) + settings.instruction))
 
 
 def _evaluate_batch(
@@ -213,6 +211,8 @@ def bootstrap(differences: Sequence[float], seed: int = 0) -> Interval | None:
     if not differences:
         return None
     values = np.asarray(differences)
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(axis=1), (2.5, 97.5))
+    random = np.random.default_rng(seed)
+    # One after the other: all at once would take gigabytes for a large set.
+    means = [values[random.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, (2.5, 97.5))
     return Interval(float(low), float(high))

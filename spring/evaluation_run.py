@@ -48,10 +48,11 @@ class EvaluationRun:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until it is complete or its time is over; None until the first questions tell how long one takes."""
-        if not self.done or self.complete:
+        """Until it is complete or its time is over; None until the first answers tell how long one takes."""
+        answered = self.done - len(self.failed)
+        if not answered or self.complete:
             return None
-        whole = self._latest / self.done * len(self.questions)
+        whole = self._latest / answered * (len(self.questions) - len(self.failed))
         return max(0.0, min(whole, self.limit) - self.seconds)
 
     def add(self, done: "Done") -> bool:

@@ -25,6 +25,7 @@ from spring.backbone import Backbone, load_backbone, to_stderr
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
 from spring.finding import find_tokens
+from spring.memory import free_bytes, size_of
 from spring.model_thread import ModelThread
 from spring.prefix_cache import Prefix, PrefixCache, keep_rows, new_cache, stack_prefixes
 from spring.virtual_tokens import VirtualTokens
@@ -33,6 +34,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # The passages are read in pieces, so that Stop need not wait for all of them.
+ROWS_AT_ONCE = defaultdict(lambda: 32, cpu=64, cuda=128)  # answers in a batch, where there is memory for them
+ROW_POSITIONS = 1024  # passages, virtual tokens, question and answer of one of them
 PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
 GREEDY_BELOW = 1e-4  # a lower temperature would be 0 in the logits' precision
 DEFAULT_CACHE_BYTES = 512 * 2**20
@@ -58,6 +61,13 @@ class Engine:
     def device(self) -> str:
         """Where the model is: "cpu", "cuda", ..."""
         return self.backbone.model.device.type
+
+    @property
+    def rows_at_once(self) -> int:
+        """Answers that fill a batch and take no more than half of the memory that is free now."""
+        model = self.backbone.model
+        row = size_of(model).cached * model.dtype.itemsize * ROW_POSITIONS
+        return max(1, min(ROWS_AT_ONCE[self.device], free_bytes(self.device == "cuda") // 2 // row))
 
     def length(self, request: Request) -> int:
         """Input tokens of a request, virtual ones included."""

@@ -16,9 +16,14 @@ CGROUP = Path("/sys/fs/cgroup")  # where a container's own limit is told (cgroup
 
 
 def model_without_weights(config: PreTrainedConfig) -> PreTrainedModel:
-    """The model of a configuration with parameters that have shapes but no values and no memory."""
+    """The model of a configuration with parameters that have shapes but no values and no memory.
+
+    Raises:
+        ValueError: it cannot be loaded with PyTorch's attention, or is no causal language model.
+
+    """
     with torch.device("meta"):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
     return model
 
 
@@ -55,6 +60,11 @@ def free_bytes(gpu: bool) -> int:
         used = int((CGROUP / "memory.current").read_text()) - int(stat.get("inactive_file", 0))
         free = min(free, int(most) - used)
     return free
+
+
+def gpu_with(needed: int) -> int | None:
+    """The first GPU with that many bytes free; None: no single one has them."""
+    return next((gpu for gpu in range(torch.cuda.device_count()) if torch.cuda.mem_get_info(gpu)[0] >= needed), None)
 
 
 def require_memory(name: str, size: Size, precision: str, gpu: bool) -> None:

@@ -95,9 +95,22 @@ class ModelProcess:
         return self._child.process.pid
 
     @property
+    def rows_at_once(self) -> int:
+        """A few: the page asks for them in turns."""
+        return 16
+
+    @property
     def ready(self) -> bool:
-        """Whether the model is loaded."""
-        return self._child.loaded
+        """Whether the model is loaded.
+
+        Raises:
+            SpringError: it was lost, and loading it again has just failed, which is tried again.
+
+        """
+        child = self._child
+        if child.ended.is_set() and (why := child.ready.exception()):
+            raise why
+        return child.loaded
 
     def length(self, request: Request) -> int:
         """Input tokens of a request, virtual ones included."""
@@ -150,7 +163,9 @@ class ModelProcess:
             if self._closed:
                 return
             # One that ended before it could answer anything will hardly do better at once.
-            pause = 0.0 if self._child.ready.exception() is None else min(2 * pause + 1, LONGEST_PAUSE)
+            why = self._child.ready.exception()
+            pause = min(2 * pause + 1, LONGEST_PAUSE) if why else 0.0
+            print(f"The model's process ended; it is started again in {pause:.0f} s. {why or ''}", file=sys.stderr)
             time.sleep(pause)
             while not self._closed:
                 try:

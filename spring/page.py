@@ -3,9 +3,8 @@
 The page is served before the model is loaded, so nothing here imports torch before a model is there to be asked.
 """
 
-import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,7 +13,7 @@ import gradio as gr
 from spring import render
 from spring.answers import Answerer
 from spring.comparison import Comparison, compare
-from spring.errors import ModelError, SpringError
+from spring.errors import SpringError
 from spring.inputs import comparison_settings, question_text, visitor_of
 from spring.presence import Presence
 from spring.samples import Library
@@ -38,26 +37,26 @@ class Page:
         self,
         engine: "Future[Answerer]",
         samples: Sequence[Library],
-        limits: AppSettings | None = None,
+        settings: AppSettings | None = None,
         presence: Presence | None = None,
         uploads: Uploads | None = None,
     ) -> None:
         self._engine = engine
-        self.limits = limits or AppSettings.from_environment({})
+        self.settings = settings or AppSettings.from_environment({})
         self.away = presence.away if presence else lambda visitor: 0.0
-        self.turns = self.queue(self.limits.answer_seconds)
-        self.reading = self.queue(READING_SECONDS, at_once=self.limits.limits.children)
+        self.turns = self.queue(self.settings.answer_seconds)
+        self.reading = self.queue(READING_SECONDS, at_once=self.settings.limits.children)
         megabyte = 2**20
         self.sessions = Sessions(
-            self.limits.idle_minutes * 60,
-            self.limits.session_megabytes * megabyte,
-            self.limits.sessions_megabytes * megabyte,
+            self.settings.idle_minutes * 60,
+            self.settings.session_megabytes * megabyte,
+            self.settings.sessions_megabytes * megabyte,
         )
-        self.shelf = Shelf(samples, self.sessions, uploads, self.reading, self.limits.limits)
+        self.shelf = Shelf(samples, self.sessions, uploads, self.reading, self.settings.limits)
 
     def queue(self, longest: float, at_once: int = 1) -> Turns:
-        """A queue for visitors, as long as the limits say."""
-        return Turns(longest, self.limits.waiting, self.limits.waiting_per_address, at_once, self.away)
+        """A queue for visitors, as long as the settings say."""
+        return Turns(longest, self.settings.waiting, self.settings.waiting_per_address, at_once, self.away)
 
     @property
     def engine(self) -> Answerer:
@@ -71,7 +70,12 @@ class Page:
 
     @property
     def loaded(self) -> bool:
-        """Whether the model can answer at once."""
+        """Whether the model can answer at once, or never will.
+
+        Raises:
+            SpringError: it was lost, and could not be loaded again just now.
+
+        """
         return self._engine.done() and (self._engine.exception() is not None or self._engine.result().ready)
 
     def ask(
@@ -89,14 +93,10 @@ class Page:
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, answers, passages, prompt, and the buttons' states."""
         visitor, _ = visitor_of(request)
-        turn = self.turns.take(visitor, ticket)
-        if turn is None:  # never begun, or ended while it waited in the queue
-            yield render.status("Stopped.") if ticket else gr.skip(), *(gr.skip(),) * 5
-            return
-        golden = self.shelf.golden(question, gold)
-        try:
-            for status in self.until_ready(turn):
-                yield status, *(gr.skip(),) * 5
+
+        def steps(turn: Turn) -> Iterator[tuple[Any, ...]]:
+            golden = self.shelf.golden(question, gold)
+            yield from self.until_ready(turn)
             library = self.shelf.library(name, visitor)
             settings = comparison_settings((0, k), passages, max_new_tokens, told, temperature)
             last = None
@@ -107,47 +107,37 @@ class Page:
                     break
             if last is not None:
                 yield self._snapshot(last, golden, ended=self.ending(turn) or render.progress_line(last))
-        except SpringError as error:
-            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), gr.skip(), *buttons(False)
-        finally:
-            self.turns.finish(turn)
 
-    def until_ready(self, turn: Turn) -> Iterator[str]:
-        """Wait in the queue and for the model; yields what there is to say of it.
+        yield from stream(self.turns, COMPARE, visitor, ticket, 6, steps)
+
+    def until_ready(self, turn: Turn, turns: Turns | None = None) -> Iterator[tuple[Any]]:
+        """Wait in a queue, the comparisons' by default, and for the model; yields what there is to say of it.
+
+        Waiting for the model does not count towards the turn's time.
 
         Raises:
             BusyError: the queue is full.
+            Stopped: the turn was over before.
             SpringError: the model could not be loaded.
 
         """
-        for place in self.turns.wait(turn):
-            yield render.status(render.queue_line(place))
-        yield from self.until_loaded(turn)
-
-    def until_loaded(self, turn: Turn) -> Iterator[str]:
-        """Wait for the model, which does not count towards the turn's time, or until the turn is over.
-
-        Raises:
-            SpringError: the model could not be loaded, or the turn was over before.
-
-        """
-        if not self.loaded:
-            yield render.status(LOADING)
-        while not self.loaded and not turn.over:
+        for place in (self.turns if turns is None else turns).wait(turn):
+            yield (render.status(render.queue_line(place)),)
+        if not turn.over and not self.loaded:
+            yield (render.status(LOADING),)
+        while not turn.over and not self.loaded:
             turn.start()
             time.sleep(LOOK_AGAIN)
-        if not self.loaded:
-            raise ModelError("Stopped before the model was loaded.")
+        if turn.over:
+            raise Stopped
         self._engine.result()
-        if not turn.over:
-            turn.start()
+        turn.start()
 
     def ending(self, turn: Turn) -> str:
         """Why a turn was over before its answer was; empty if it was not."""
         if turn.out_of_time:
-            return (
-                f"An answer may take {self.limits.answer_seconds} seconds, and they are over; what is written is kept."
-            )
+            longest = self.settings.answer_seconds
+            return f"An answer may take {longest} seconds, and they are over; what is written is kept."
         return "Stopped." if turn.over else ""
 
     def _snapshot(
@@ -168,21 +158,26 @@ class Page:
 
         Returns the turn's ticket, the status, the tab's own buttons and those of the other tab on the model.
         """
-        ticket = self.turns.begin(*visitor_of(request))
+        return self.begin_on(COMPARE, request)
+
+    def begin_on(self, tab: str, request: gr.Request) -> tuple[Any, ...]:
+        """As `begin`, for a tab that has the model in turns with the main one."""
+        ticket = self.turns.begin(*visitor_of(request), tab)
         return ticket, render.status("Asking …"), *buttons(True), *buttons(False)
 
     def begin_here(self, tab: str, request: gr.Request) -> tuple[Any, ...]:
         """As `begin`, for what asks on the main tab alone: the slider of k, Enter, the examples."""
         return self.begin(request) if tab == COMPARE else (0, *(gr.skip(),) * 5)
 
-    async def until_known(self) -> None:
-        """Wait until the model is loaded, or cannot be; no thread is held meanwhile, as many pages may be open."""
-        while not self._engine.done():
-            await asyncio.sleep(LOOK_AGAIN)
+    @property
+    def known(self) -> bool:
+        """Whether the model is loaded, or cannot be."""
+        return self._engine.done()
 
-    async def show_model(self) -> tuple[Any, ...]:
-        """The header's facts and the slider's end, once the model is loaded."""
-        await self.until_known()
+    def show_model(self) -> tuple[Any, ...]:
+        """The header's facts and the slider's end, if the model is loaded."""
+        if not self.known:
+            return gr.skip(), gr.skip()
         try:
             engine = self.engine
         except SpringError as error:
@@ -191,10 +186,8 @@ class Page:
         return render.facts(engine), gr.skip() if n == EXPECTED_TOKENS else gr.update(maximum=n, value=n)
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
-        """End the visitor's comparison or reading, running or waiting; what is written stays."""
-        visitor, _ = visitor_of(request)
-        self.turns.end(visitor)
-        self.reading.end(visitor)
+        """End what the visitor asked, running or waiting; what is written stays."""
+        self.turns.end(visitor_of(request)[0])
         return render.status("Stopped."), *buttons(False)
 
     def fail(self) -> tuple[Any, ...]:
@@ -208,6 +201,53 @@ class Page:
         self.turns.end(visitor)
         self.reading.end(visitor)
         self.sessions.leave(visitor)
+
+
+class Stopped(SpringError):
+    """A turn was over before there was anything to show."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped.")
+
+
+def stream(
+    turns: Turns,
+    tab: str,
+    visitor: str,
+    ticket: float,
+    width: int,
+    steps: Callable[[Turn], Iterator[tuple[Any, ...]]],
+) -> Iterator[tuple[Any, ...]]:
+    """Take a turn and show its steps, until a newer one is shown in its place.
+
+    Args:
+        turns: where the turn was begun.
+        tab: where it is shown.
+        visitor: whose it is.
+        ticket: what `begin` returned.
+        width: outputs of the handler, the status first, the two buttons last; those that a step leaves out stay.
+        steps: what to show; an error is shown as a sentence.
+
+    """
+    turn = turns.take(visitor, ticket)
+    if turn is None:  # never begun, or ended while it waited in Gradio's queue
+        is_ended = ticket and not turns.has(visitor, tab)
+        yield _ended(width, "Stopped.") if is_ended else (gr.skip(),) * width
+        return
+    try:
+        for step in steps(turn):
+            if turn.replaced:
+                return
+            yield *step, *(gr.skip(),) * (width - len(step))
+    except SpringError as error:
+        if not turn.replaced:
+            yield _ended(width, str(error), "" if isinstance(error, Stopped) else "error")
+    finally:
+        turns.finish(turn)
+
+
+def _ended(width: int, line: str, kind: str = "") -> tuple[Any, ...]:
+    return render.status(line, kind=kind), *(gr.skip(),) * (width - 3), *buttons(False)
 
 
 def buttons(running: bool) -> tuple[Any, Any]:

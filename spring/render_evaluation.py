@@ -16,26 +16,19 @@ SHOWN = 3  # reasons that one sentence names
 
 def filmstrip(answers: Sequence[Answer], question: str, gold: Sequence[str] = (), running: bool = False) -> str:
     """The answers one after the other, in the order of their k, with a mark where one differs from that before."""
-    changed = set(changes(answers))
-    frames = [
-        _frame(answer, place > 0, answer.virtual_tokens in changed, gold, running)
-        for place, answer in enumerate(answers)
-    ]
+    changed = changes(answers)
+    frames = [_frame(answer, changed.get(answer.virtual_tokens), gold, running) for answer in answers]
     return f'<p class="asked">{escape(question)}</p><ol class="film">{"".join(frames)}</ol>'
 
 
-def _frame(answer: Answer, follows: bool, changed: bool, gold: Sequence[str], running: bool) -> str:
+def _frame(answer: Answer, changed: bool | None, gold: Sequence[str], running: bool) -> str:
     live = running and not answer.ended
-    mark = ""
-    if changed:
-        mark = '<span class="mark">changes here</span>'
-    elif follows and not live:
-        mark = '<span class="mark">the same</span>'
+    mark = "" if changed is None else f'<span class="mark">{"changes here" if changed else "the same"}</span>'
     text = escape(answer.text)
     if answer.ended and not text:
         text = '<span class="empty">nothing</span>'
     cursor = '<span class="cursor"></span>' if live else ""
-    kind = "changed" if changed else "same" if follows else "first"
+    kind = "open" if changed is None else "changed" if changed else "same"
     return (
         f'<li class="frame {kind}" aria-label="Answer with k = {answer.virtual_tokens}">'
         f"<header><b>k = {answer.virtual_tokens}</b>{mark}</header>"
@@ -43,14 +36,18 @@ def _frame(answer: Answer, follows: bool, changed: bool, gold: Sequence[str], ru
     )
 
 
-def changes(answers: Sequence[Answer]) -> list[int]:
-    """The k at which the answer differs from that of the k before."""
-    return [after.virtual_tokens for before, after in pairwise(answers) if after.text.strip() != before.text.strip()]
+def changes(answers: Sequence[Answer]) -> dict[int, bool]:
+    """For each k whether its answer differs from that of the k before, where both have ended."""
+    return {
+        after.virtual_tokens: after.text.strip() != before.text.strip()
+        for before, after in pairwise(answers)
+        if before.ended and after.ended
+    }
 
 
 def changes_line(answers: Sequence[Answer]) -> str:
     """One sentence on where the answer changes."""
-    if not (where := [str(k) for k in changes(answers)]):
+    if not (where := [str(k) for k, changed in changes(answers).items() if changed]):
         return f"The same answer for all {len(answers)} k."
     listed = " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))
     return f"The answer changes at k = {listed}."

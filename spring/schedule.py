@@ -50,7 +50,14 @@ class TrainingSettings:
 
 
 PAPER = TrainingSettings(
-    epochs=3, batch_size=8, gradient_accumulation=32, learning_rate=1e-4, warmup=0.1, average=0.0, evaluate_every=50
+    epochs=3,
+    batch_size=8,
+    gradient_accumulation=32,
+    learning_rate=1e-4,
+    warmup=0.1,
+    average=0.0,
+    evaluate_every=10,
+    save_every=5,  # such a step takes minutes
 )
 """The paper's settings for 7B backbones (batch 256)."""
 

@@ -30,7 +30,7 @@ OPEN = (
     ("GET", r"/"),
     ("GET", r"/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)"),
     ("GET", r"/(assets|static)/.*"),
-    ("GET", rf"{API}/(info|startup-events|theme\.css|queue/data|upload_progress)"),
+    ("GET", rf"{API}/(info|app_id|startup-events|theme\.css|queue/data|upload_progress)"),
     ("GET", rf"{API}/heartbeat/[\w-]{{1,64}}"),
     ("GET", rf"{API}/file=.*"),
     ("POST", rf"{API}/(queue/join|run/predict|cancel|reset)/?"),

@@ -50,7 +50,7 @@ def launch(
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**60)
     page = Page(engine, samples, settings, presence, uploads)
-    demo = build_demo(page, settings)
+    demo = build_demo(page)
     demo.queue(max_size=QUEUE_SIZE, api_open=False)
     limits = Limits(
         upload=settings.session_megabytes * megabyte,

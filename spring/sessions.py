@@ -10,7 +10,7 @@ from spring.errors import BusyError, PromptError
 from spring.samples import Library
 
 CLOCK = time.monotonic
-LEFT = 60.0  # seconds that a visitor who closed the page, or lost the connection, may take to come back
+LEFT = 600.0  # seconds that a visitor who closed the page, or lost the connection, may take to come back
 MOST_REMEMBERED = 10_000  # visitors of whom it is known that their documents have expired
 SHARE = 4  # one address holds at most this part of all
 
@@ -64,7 +64,7 @@ class Sessions:
             if session is None and visitor in self._expired:
                 raise PromptError(
                     f"Your documents are no longer here (they are kept for {self._idle / 60:g} minutes after their "
-                    "last use, while the page is open): please upload them again."
+                    f"last use, and for {LEFT / 60:g} without a connection): please upload them again."
                 )
             return session.documents if session else None
 

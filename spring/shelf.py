@@ -10,7 +10,7 @@ import gradio as gr
 from spring import render
 from spring.documents import Collection
 from spring.errors import PromptError, SpringError
-from spring.inputs import read_uploads, text_of, visitor_of
+from spring.inputs import LONGEST_QUESTION, read_uploads, text_of, visitor_of
 from spring.limits import LIMITS, Limits
 from spring.samples import Library
 from spring.sessions import Sessions
@@ -137,16 +137,17 @@ class Shelf:
         self.sessions.forget(visitor_of(request)[0])
         return next(iter(self.samples), OWN), ""
 
-    def choose(self, name: str, question: str, gold: str) -> list[Any]:
+    def choose(self, name: str, question: str) -> list[Any]:
         """Show the chosen collection's examples; a question typed by the visitor stays."""
         library = self._sample(name)
         examples = library.questions if library else ()
-        question, gold = text_of(question), text_of(gold)
+        question = text_of(question)
         known = {q.question for sample in self.samples.values() for q in sample.questions}
-        if question in known or not question.strip():
-            question = examples[0].question if examples else ""
-            gold = GOLD_SEPARATOR.join(examples[0].golden_answers) if examples else ""
-        return [question, gold, *_example_buttons(examples)]
+        if question.strip() and question not in known:
+            return [gr.skip(), gr.skip(), *_example_buttons(examples)]
+        first = examples[0] if examples else None
+        gold = GOLD_SEPARATOR.join(first.golden_answers) if first else ""
+        return [first.question if first else "", gold, *_example_buttons(examples)]
 
     def example(self, index: int) -> Callable[[str], tuple[Any, Any]]:
         """The handler of an example's button: the question and its golden answers."""
@@ -161,8 +162,15 @@ class Shelf:
         return fill
 
     def golden(self, question: str, gold: str) -> list[str]:
-        """The golden answers to score with; those that an example brought go with its question alone."""
+        """The golden answers to score with; those that an example brought go with its question alone.
+
+        Raises:
+            PromptError: they are too long to score every step of an answer with.
+
+        """
         question, gold = text_of(question), text_of(gold)
+        if len(gold) > LONGEST_QUESTION:
+            raise PromptError(f"The expected answer has {len(gold):,} characters; {LONGEST_QUESTION:,} are the most.")
         for sample in self.samples.values():
             for known in sample.questions:
                 if gold and gold == GOLD_SEPARATOR.join(known.golden_answers) and question.strip() != known.question:

@@ -8,12 +8,13 @@ import pandas as pd
 
 from spring import render, render_evaluation
 from spring.comparison import Comparison, compare
-from spring.errors import SpringError
 from spring.inputs import comparison_settings, question_text, visitor_of
 from spring.metrics import score
-from spring.page import PRIVATE, Page, buttons
+from spring.page import PRIVATE, Page, buttons, stream
+from spring.turns import Turn
 
 STEPS = (0, 1, 2, 5, 10, 20, 30, 50)
+SWEEP = "Sweep"
 BEFORE = "Press the button: the question is answered with every k at once, at temperature 0."
 
 
@@ -28,6 +29,10 @@ class Sweep:
     def __init__(self, page: Page) -> None:
         self.page = page
 
+    def begin(self, request: gr.Request) -> tuple[Any, ...]:
+        """As `Page.begin`."""
+        return self.page.begin_on(SWEEP, request)
+
     def run(
         self,
         ticket: float,
@@ -40,14 +45,10 @@ class Sweep:
     ) -> Iterator[tuple[Any, ...]]:
         """Stream status, filmstrip, plot, and the buttons' states."""
         page, (visitor, _) = self.page, visitor_of(request)
-        turn = page.turns.take(visitor, ticket)
-        if turn is None:  # ended while it waited in the queue
-            yield render.status("Stopped."), *(gr.skip(),) * 4
-            return
-        golden = page.shelf.golden(question, gold)
-        try:
-            for status in page.until_ready(turn):
-                yield status, *(gr.skip(),) * 4
+
+        def steps(turn: Turn) -> Iterator[tuple[Any, ...]]:
+            golden = page.shelf.golden(question, gold)
+            yield from page.until_ready(turn)
             library, engine = page.shelf.library(name, visitor), page.engine
             settings = comparison_settings(every_k(len(engine.tokens)), passages, max_new_tokens)
             last = None
@@ -59,10 +60,8 @@ class Sweep:
             if last is not None:
                 ended = page.ending(turn) or render_evaluation.changes_line(last.answers)
                 yield *_frames(last, golden, ended), f1_plot(last, golden), *buttons(False)
-        except SpringError as error:
-            yield render.status(str(error), kind="error"), gr.skip(), gr.skip(), *buttons(False)
-        finally:
-            page.turns.finish(turn)
+
+        yield from stream(page.turns, SWEEP, visitor, ticket, 5, steps)
 
 
 def _frames(comparison: Comparison, golden: Sequence[str], ended: str = "") -> tuple[str, str]:
@@ -103,7 +102,7 @@ def add_sweep_tab(page: Page, form: Sequence[Any], others: Sequence[Any]) -> lis
     )
     ticket = gr.Number(0, visible=False)
     begun = run.click(
-        page.begin,
+        sweep.begin,
         outputs=[ticket, status, run, stop, *others],
         queue=False,
         show_progress="hidden",

@@ -141,6 +141,11 @@ class _Run:
             initial.require(backbone.name, backbone.hidden)
             _require_plain_logits(backbone)
             prepare(backbone)
+            if examples.draw.draws and len(set(getattr(backbone.model, "hf_device_map", {}).values())) > 1:
+                raise PromptError(
+                    f"{backbone.name} is spread over several GPUs, and what those have read cannot be kept: "
+                    "leave --draws out."
+                )
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
         self.initial, self.report = initial.embeddings, report
         self.steps = settings.steps(len(examples.questions))
@@ -178,6 +183,7 @@ class _Run:
         elif resume:
             self.report("There is no checkpoint yet: this run starts with its first step.")
         self.folder.start_log(state.step)
+        self._tell_how_far()
         with tqdm(total=self.steps, initial=state.step, unit="step", disable=not main) as bar:
             for row in self._train():
                 bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
@@ -189,6 +195,21 @@ class _Run:
         measured = (state.best_match, state.best_loss) if self.dev else (None, None)
         step = state.best_step if self.dev else self.steps
         return Learned(kept.detach().float().cpu().clone(), self.steps, step, *measured)
+
+    def _tell_how_far(self) -> None:
+        """Say how many steps there are, and warn where they are too few to move the tokens.
+
+        In a step of Adam a number moves by about the learning rate at most (https://arxiv.org/abs/1412.6980, 2.1).
+        """
+        settings = self.settings
+        self.report(f"{self.steps:,} steps of {settings.samples_per_step} samples.")
+        far = settings.learning_rate * self.steps
+        size = float(self.initial.float().square().mean().sqrt())
+        if far < size:
+            self.report(
+                f"These are few: the numbers of the tokens, some {size:.2g} large, move by {far:.1g} at most. Choose a "
+                "higher --learning-rate, more --epochs, or less --gradient-accumulation."
+            )
 
     def _identity(self) -> dict[str, Any]:
         """What a run that is resumed must have in common with the interrupted one."""

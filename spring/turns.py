@@ -29,10 +29,12 @@ class Turn:
     ticket: int
     longest: float  # seconds that it may take once it runs
     away: Callable[[str], float]  # seconds for which a visitor has had no open connection
+    tab: str = ""  # where its answer is shown
     begun: float = field(default_factory=lambda: CLOCK())
     started: float | None = None  # when it came out of the queue
     taken: bool = False
     ended: bool = False
+    replaced: bool = False  # a newer one is shown in its place
 
     def start(self) -> None:
         """Its time begins now."""
@@ -93,13 +95,14 @@ class Turns:
         self._tickets = itertools.count(1)
         self._changed = threading.Condition()
 
-    def begin(self, visitor: str, address: str = "") -> int:
+    def begin(self, visitor: str, address: str = "", tab: str = "") -> int:
         """End what the visitor has going on and begin a new turn; returns its ticket."""
         with self._changed:
-            self._end(visitor)
+            if before := self._end(visitor):
+                before.replaced = before.tab == tab
             if len(self._current) >= MANY:
                 self._tidy()
-            turn = Turn(visitor, address, next(self._tickets), self._longest, self._away)
+            turn = Turn(visitor, address, next(self._tickets), self._longest, self._away, tab)
             self._current[visitor] = turn
             return turn.ticket
 
@@ -111,6 +114,12 @@ class Turns:
                 return None
             turn.taken, turn.begun = True, CLOCK()
             return turn
+
+    def has(self, visitor: str, tab: str) -> bool:
+        """Whether something that the visitor asked on this tab is going on."""
+        with self._changed:
+            turn = self._current.get(visitor)
+            return turn is not None and turn.tab == tab
 
     def join(self, visitor: str, address: str = "") -> Turn:
         """A turn beside the visitor's others, already taken: for programs, which may ask several things at once."""
@@ -158,12 +167,13 @@ class Turns:
         """Whether nothing waits or runs."""
         return not self._waiting and not self._running and not self._current
 
-    def _end(self, visitor: str) -> None:
+    def _end(self, visitor: str) -> Turn | None:
         turn = self._current.pop(visitor, None)
         if turn is not None:
             turn.ended = True
             self._forget(turn)
             self._changed.notify_all()
+        return turn
 
     def _forget(self, turn: Turn) -> None:
         self._waiting = [other for other in self._waiting if other is not turn]

@@ -6,12 +6,11 @@ import gradio as gr
 
 from spring.api import Api
 from spring.documents import FILE_TYPES
-from spring.evaluate_tab import add_evaluate_tab
+from spring.evaluate_tab import EVALUATE, add_evaluate_tab
 from spring.inputs import LONGEST_QUESTION, MOST_NEW_TOKENS
 from spring.page import COMPARE, EXPECTED_TOKENS, PRIVATE, Page
-from spring.settings import AppSettings
 from spring.shelf import EXAMPLES, GOLD_SEPARATOR
-from spring.sweep_tab import add_sweep_tab
+from spring.sweep_tab import SWEEP, add_sweep_tab
 
 PAPER = "https://arxiv.org/abs/2405.19670"
 
@@ -24,6 +23,7 @@ HEADER = f"""
 embeddings put between the retrieved passages and the question, while nothing in the model changes
 (<a href="{PAPER}" target="_blank" rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>
 """
+LOOK_EVERY = 1.0  # seconds between two looks whether the model is loaded
 LOADING = '<p class="facts">The model is loading …</p>'
 # Gradio's slider tells of its release by the pointer alone; this tells of that by the keyboard.
 KEYBOARD = """() => {
@@ -65,7 +65,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(page: Page, settings: AppSettings) -> gr.Blocks:
+def build_demo(page: Page) -> gr.Blocks:
     """Lay out the page."""
     shelf, samples = page.shelf, list(page.shelf.samples.values())
     first = samples[0].questions[0] if samples and samples[0].questions else None
@@ -129,10 +129,10 @@ def build_demo(page: Page, settings: AppSettings) -> gr.Blocks:
                         found = gr.HTML(elem_id="passages")
                     with gr.Accordion("What the model saw", open=False):
                         prompt = gr.HTML(elem_id="prompt")
-                with gr.Tab("Sweep"):
+                with gr.Tab(SWEEP):
                     sweeping = add_sweep_tab(page, [question, collection, passages, gold, length], [ask, stop])
-                with gr.Tab("Evaluate"):
-                    add_evaluate_tab(page, demo, [collection, passages, length], settings)
+                with gr.Tab(EVALUATE):
+                    evaluate, ks = add_evaluate_tab(page, demo, [collection, passages, length])
         tab, ticket = gr.State(COMPARE), gr.Number(0, visible=False)
 
         inputs = [ticket, question, collection, k, passages, told, gold, length, heat]
@@ -164,12 +164,23 @@ def build_demo(page: Page, settings: AppSettings) -> gr.Blocks:
             chosen = button.click(shelf.example(index), collection, [question, gold], queue=False, **PRIVATE)
             chosen.then(**begin_here).then(**asking).failure(**failed)
         stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
-        collection.change(
-            shelf.choose, [collection, question, gold], [question, gold, *examples], queue=False, **PRIVATE
-        )
+        collection.change(shelf.choose, [collection, question], [question, gold, *examples], queue=False, **PRIVATE)
         upload.upload(shelf.upload, [upload], [upload, collection, files], concurrency_limit=None, **PRIVATE)
         forget.click(shelf.forget, outputs=[collection, files], queue=False, **PRIVATE)
-        demo.load(page.show_model, outputs=[facts, k], queue=False, show_progress="hidden", **PRIVATE)
+
+        def show_model() -> tuple[Any, ...]:
+            return *page.show_model(), evaluate.show_choices(), gr.Timer(active=not page.known)
+
+        # No request is held open until then: a proxy would cut it, and a browser has few.
+        loading = gr.Timer(LOOK_EVERY)
+        gr.on(
+            [demo.load, loading.tick],
+            show_model,
+            outputs=[facts, k, ks, loading],
+            queue=False,
+            show_progress="hidden",
+            **PRIVATE,
+        )
         tabs.select(_selected, outputs=[tab], queue=False, show_progress="hidden", **PRIVATE)
         demo.unload(page.leave)
         _add_api(page)

@@ -20,6 +20,7 @@ from spring.sessions import SHARE
 
 FORGOTTEN = 1800.0  # seconds after which a file that was never read is removed
 EMPTY = 30.0
+SERVED = 86_400.0  # seconds for which a file that a visitor may download is kept
 FULL = "Too many files are being uploaded now: please try again in a minute."
 FOLDERS = 1_000  # uploads on disk at once: empty files have no bytes to count
 LOCK = "lock"
@@ -101,17 +102,18 @@ class Uploads:
         with self._account_lock:
             return sum(upload.nbytes for upload in self._account.values())
 
-    def tidy(self, age: float = FORGOTTEN) -> None:
-        """Remove what is older than `age` seconds: uploads that were never read, and served files.
+    def tidy(self, age: float = FORGOTTEN, served: float = SERVED) -> None:
+        """Remove uploads that were not read for `age` seconds, and files that were made `served` seconds ago.
 
         Gradio makes one more file, an empty one, for each that it hands over; these are removed sooner.
         """
-        served = (path for path in self.folder.iterdir() if path.name not in (LOCK, self.received.name))
-        for path in (*self.received.iterdir(), *served):
+        now = time.time()
+        made = (path for path in self.folder.iterdir() if path.name not in (LOCK, self.received.name))
+        for path, longest in (*((p, age) for p in self.received.iterdir()), *((p, served) for p in made)):
             if path.is_file():
-                if _changed(path) < time.time() - min(age, EMPTY):
+                if _changed(path) < now - min(longest, EMPTY):
                     path.unlink(missing_ok=True)
-            elif _changed(path) < time.time() - age:
+            elif _changed(path) < now - longest:
                 self._remove(path)
 
     def close(self) -> None:

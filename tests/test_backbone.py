@@ -1,5 +1,6 @@
 """The seam, documents as data, the initial values, and backbones that cannot be loaded."""
 
+import copy
 import os
 import shutil
 from collections.abc import Callable
@@ -15,9 +16,13 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BloomConfig,
+    Gemma2Config,
+    GenerationConfig,
+    LlamaConfig,
     MambaConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
+    Qwen2MoeConfig,
 )
 
 from spring.backbone import Backbone, _loading_options, load_backbone
@@ -27,6 +32,7 @@ from spring.errors import BackboneError
 from spring.finding import Source
 from spring.generation import Engine
 from spring.known_backbones import KNOWN_BACKBONES, known_name
+from spring.memory import model_without_weights
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import PUBLISHED_FILES
 from tests.conftest import FERRY, PASSAGES, QUESTION, one_line
@@ -260,6 +266,43 @@ def test_a_model_without_plain_attention_is_refused_with_one_that_has_it(
 
 
 @pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            Gemma2Config(num_hidden_layers=2),
+            r"no language model with PyTorch's attention .*: choose the backbone smollm2",
+        ),
+        (
+            LlamaConfig(num_hidden_layers=2, quantization_config={"quant_method": "awq"}),
+            "quantized already: choose the",
+        ),
+    ],
+    ids=["gemma2", "awq"],
+)
+def test_what_cannot_be_learned_through_is_refused_before_its_weights(
+    config: PreTrainedConfig, message: str, tmp_path: Path
+) -> None:
+    config.save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match=message) as error:
+        load_backbone(str(tmp_path), "fp32")
+    one_line(error)
+
+
+def test_a_window_that_no_layer_has_is_none(tiny_llama: Backbone) -> None:
+    config = Qwen2MoeConfig(num_hidden_layers=1, num_experts=1, hidden_size=32, vocab_size=8)
+    assert config.sliding_window == 0
+    backbone = Backbone("tiny-moe", model_without_weights(config), tiny_llama.tokenizer, "fp32")
+    assert backbone.window is None
+
+
+def test_a_model_that_names_no_end_has_its_tokenizers(tiny_llama: Backbone) -> None:
+    model = copy.copy(tiny_llama.model)
+    model.generation_config = GenerationConfig()
+    backbone = Backbone("tiny", model, tiny_llama.tokenizer, "fp32")
+    assert backbone.eos_ids == {tiny_llama.tokenizer.eos_token_id} == {backbone.end_id}
+
+
+@pytest.mark.parametrize(
     "lost", [httpx2.ReadTimeout("The read operation timed out"), OSError("Connection broken"), httpx2.ReadError("")]
 )
 def test_a_connection_that_is_lost_on_the_way_is_told_as_that(
@@ -396,12 +439,16 @@ def test_without_the_wheel_there_is_no_embedded_backbone(monkeypatch: pytest.Mon
 # --- several processes ---
 
 
-@pytest.mark.parametrize(("rank", "expected"), [(None, "auto"), ("1", {"": 1})])
-def test_a_process_of_several_loads_on_its_own_gpu(
-    monkeypatch: pytest.MonkeyPatch, rank: str | None, expected: object
+@pytest.mark.parametrize(
+    ("rank", "needed", "expected"), [(None, 40, "auto"), (None, 20, {"": 1}), (None, 5, {"": 0}), ("2", 20, {"": 2})]
+)
+def test_one_gpu_is_enough_where_the_model_fits_and_a_process_of_several_has_its_own(
+    monkeypatch: pytest.MonkeyPatch, rank: str | None, needed: int, expected: object
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: ((10, 30, 30)[gpu], 80))
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)
-    assert _loading_options("4bit", gpu=True)["device_map"] == expected
-    assert _loading_options("4bit", gpu=False)["device_map"] == {"": "cpu"}
+    assert _loading_options("4bit", True, needed)["device_map"] == expected
+    assert _loading_options("4bit", False, needed)["device_map"] == {"": "cpu"}

@@ -67,10 +67,11 @@ def test_bad_rows_are_skipped_with_number_and_reason(tmp_path: Path) -> None:
         good | {"ret_passages": [7]},
         "[" * 100_000,
         '{"question": "q", "golden_answers": [' + "1" * 5_000 + "]}",
+        good | {"golden_answers": list(range(1_001))},
         good,
     ]
     read = read_questions(write(tmp_path, "q.jsonl", *rows))
-    assert [question.id for question in read.questions] == ["1", "11"]
+    assert [question.id for question in read.questions] == ["1", "12"]
     assert read.skipped == (
         "row 2: not valid JSON",
         "row 3: not an object",
@@ -81,9 +82,10 @@ def test_bad_rows_are_skipped_with_number_and_reason(tmp_path: Path) -> None:
         "row 8: ret_passages hold no text",
         "row 9: nested too deeply",
         "row 10: not valid JSON",
+        "row 11: more than 1,000 golden answers",
     )
-    assert read.note.startswith("9 rows skipped: row 2: not valid JSON; row 3")
-    assert read.note.endswith("; and 4 more.")
+    assert read.note.startswith("10 rows skipped: row 2: not valid JSON; row 3")
+    assert read.note.endswith("; and 5 more.")
 
 
 def test_bad_rows_of_a_csv(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from spring.comparison import Settings
 from spring.dataset import Question
 from spring.errors import DocumentError, PromptError
 from spring.evaluation import Interval, Row, bootstrap, default_batch_size, evaluate, remaining, summarize
-from spring.generation import Engine
+from spring.generation import ROW_POSITIONS, Engine
+from spring.memory import size_of
 from spring.report import COLUMNS, RowsFile, as_frame, run_name, safe_csv
 from spring.retrieval import Bm25Retriever
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, new_engine, one_line, with_eos
@@ -122,6 +123,15 @@ def test_told_in_words_is_a_row_more(llama_engine: Engine) -> None:
 def test_the_default_batch_holds_all_k_of_its_questions(llama_engine: Engine) -> None:
     assert default_batch_size(llama_engine, SETTINGS) == 21
     assert default_batch_size(llama_engine, replace(SETTINGS, virtual_tokens=tuple(range(51)))) == 1
+
+
+def test_a_batch_takes_at_most_half_of_the_free_memory(llama_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = llama_engine.backbone.model
+    row = size_of(model).cached * 4 * ROW_POSITIONS
+    monkeypatch.setattr("spring.generation.free_bytes", lambda gpu: 21 * row)
+    assert llama_engine.rows_at_once == 10
+    monkeypatch.setattr("spring.generation.free_bytes", lambda gpu: 0)
+    assert llama_engine.rows_at_once == 1
 
 
 # --- what is left of an interrupted run ---

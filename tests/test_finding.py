@@ -357,7 +357,7 @@ def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.mark.parametrize(("precision", "double"), [("4bit", False), ("4bit-double", True)])
 def test_on_a_gpu_4_bits_are_nf4_computed_in_bf16(precision: str, double: bool) -> None:
-    options = _loading_options(precision, gpu=True)
+    options = _loading_options(precision, gpu=True, needed=0)
     config = options["quantization_config"]
     assert (config.bnb_4bit_quant_type, config.bnb_4bit_compute_dtype) == ("nf4", torch.bfloat16)
     assert config.bnb_4bit_use_double_quant is double

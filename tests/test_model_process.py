@@ -116,6 +116,16 @@ def test_it_is_loaded_again_though_there_is_no_room_for_a_process_at_first(
     assert not failures
 
 
+def test_why_it_cannot_be_loaded_again_is_said(
+    process: ModelProcess, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(process, "_options", process._options | {"precision": "none"})
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(BackboneError, match="none"):  # an answer that waits for it is told so at once
+        wait_until(lambda: process.ready)
+    assert "it is started again in 1 s. " in capfd.readouterr().err
+
+
 def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) -> None:
     with pytest.raises(BackboneError) as error:
         ModelProcess(backbone=str(tmp_path / "nowhere"))

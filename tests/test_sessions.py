@@ -106,8 +106,14 @@ def test_uploads_have_folders_of_their_own_and_leave_one_by_one(tmp_path) -> Non
     assert uploads.nbytes == 8
     assert uploads.owns(second)
     assert not uploads.owns(f"{uploads.received}/../lock")
+    made = uploads.folder / "made" / "evaluation.csv"
+    made.parent.mkdir()
+    made.touch()
     uploads.tidy(age=-1)
     assert not second.exists()
+    assert made.exists()
+    uploads.tidy(served=-1)
+    assert not made.exists()
     assert uploads.nbytes == 0
     uploads.close()
 

@@ -6,33 +6,33 @@ import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from spring import evaluation_run, render_evaluation
+from spring import evaluate_tab, evaluation_run, render_evaluation
 from spring.answers import Answer
 from spring.dataset import Question
 from spring.documents import Collection, Passage
-from spring.errors import PromptError
+from spring.errors import ModelError, PromptError
 from spring.evaluate_tab import Evaluate
 from spring.evaluation import Done, Row, summarize, usual_ks
 from spring.evaluation_run import EvaluationRun, first_questions, without_too_long
-from spring.page import LOADING, Page
+from spring.page import LOADING, Page, buttons
 from spring.samples import Library
 from spring.settings import AppSettings
 from spring.shelf import OWN
 from spring.sweep_tab import Sweep, every_k, f1_plot
 from spring.turns import Turns
 from tests.conftest import PASSAGES, QUESTION
-from tests.live.servers import in_a_loop
 
 ME = SimpleNamespace(session_hash="me")
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1}"
 QUESTIONS = [Question(f"q{i}", QUESTION, ("nine",)) for i in range(4)]
-LIMITS = AppSettings.from_environment({})
+SETTINGS = AppSettings.from_environment({})
 SAMPLE = "The station"
 EVERY = (0, 1, 2, 5, 10, 20, 30, 50)
 
@@ -47,7 +47,7 @@ def page(llama_engine):
 @pytest.fixture
 def evaluate(page, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    return Evaluate(page, LIMITS)
+    return Evaluate(page)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def clock(monkeypatch):
 
 
 def sweep(page, question=QUESTION, name=SAMPLE, gold="", passages=2, length=3, ticket=None):
-    ticket = page.begin(ME)[0] if ticket is None else ticket
+    ticket = Sweep(page).begin(ME)[0] if ticket is None else ticket
     return Sweep(page).run(ticket, question, name, passages, gold, length, ME)
 
 
@@ -165,11 +165,11 @@ def test_wrong_input_of_a_sweep_gets_one_sentence(page, wrong, message) -> None:
 
 
 def test_a_sweep_that_was_ended_in_the_queue_asks_nothing(page) -> None:
-    ticket = page.begin(ME)[0]
+    ticket = Sweep(page).begin(ME)[0]
     page.begin(ME)
     [(status, *rest)] = sweep(page, ticket=ticket)
     assert "Stopped." in status
-    assert rest == [gr.skip()] * 4
+    assert rest == [gr.skip()] * 2 + list(buttons(False))
 
 
 def test_the_form_starts_a_comparison_on_the_main_tab_alone(page) -> None:
@@ -190,11 +190,11 @@ def test_the_filmstrip_marks_changes_and_escapes() -> None:
     assert '<span class="empty">nothing</span>' in html
 
 
-def test_while_it_runs_nothing_is_called_the_same() -> None:
+def test_what_has_not_ended_is_called_neither_the_same_nor_another() -> None:
     html = render_evaluation.filmstrip(answers("a", "a", "b", ended=""), QUESTION, ["a"], running=True)
     assert html.count("cursor") == 3
     assert "the same" not in html
-    assert html.count("changes here") == 1
+    assert "changes here" not in html
     assert "F1" not in html
 
 
@@ -292,7 +292,8 @@ def test_the_time_limit_cuts_the_run_and_says_so(evaluate, clock) -> None:
 
 
 def test_a_run_without_any_row_has_no_download(page, monkeypatch) -> None:
-    *_, (status, table, plot, download, *_) = run(Evaluate(page, replace(LIMITS, evaluation_seconds=0)))
+    page.settings = replace(SETTINGS, evaluation_seconds=0)
+    *_, (status, table, plot, download, *_) = run(Evaluate(page))
     assert "0 of 4 questions are done" in status
     assert table == ""
     assert plot["visible"] is False
@@ -364,13 +365,32 @@ def test_an_evaluation_that_was_ended_in_the_queue_asks_nothing(evaluate) -> Non
     evaluate.leave(ME)
     [(status, *rest)] = run(evaluate, ticket=ticket)
     assert "Stopped." in status
-    assert rest == [gr.skip()] * 5
+    assert rest == [gr.skip()] * 3 + list(buttons(False))
+
+
+def test_what_was_done_is_kept_when_the_model_fails(evaluate, monkeypatch) -> None:
+    def fails(*given):
+        for done in whole(*given):
+            yield done
+            if done.rows:
+                break
+        raise ModelError("The GPU's time is over.")
+
+    whole = evaluate_tab.evaluate
+    monkeypatch.setattr(evaluate_tab, "evaluate", fails)
+    *_, (status, table, _, download, button, _) = run(evaluate)
+    assert "2 of 4 questions are done, and kept." in status
+    assert "The GPU&#x27;s time is over." in status
+    assert "<td>2</td>" in table
+    assert len(downloaded(download)) == 4
+    assert button["interactive"]
 
 
 def test_the_choices_follow_the_models_tokens(evaluate, monkeypatch) -> None:
-    assert in_a_loop(evaluate.show_choices()) == gr.skip()
+    assert evaluate.show_choices() == gr.skip()
+    assert evaluate.page.known
     monkeypatch.setattr(type(evaluate.page.engine.tokens), "__len__", lambda tokens: 7)
-    update = in_a_loop(evaluate.show_choices())
+    update = evaluate.show_choices()
     assert [value for _, value in gr.CheckboxGroup(choices=update["choices"]).choices] == [0, 1, 2, 5, 7]
     assert update["value"] == [0, 1, 5, 7]
 
@@ -388,7 +408,75 @@ def test_who_stops_while_the_model_is_loading_leaves_no_thread_waiting_for_it(pa
     assert LOADING in next(shown)[0]
     evaluate.stop(ME)
     page.stop(ME)
-    assert "Stopped before the model was loaded." in [outputs[0] for outputs in shown][-1]
+    [last] = shown
+    assert "Stopped." in last[0]
+    assert list(last[-2:]) == list(buttons(False))
+
+
+def asked(page, ticket):
+    return page.ask(ticket, QUESTION, SAMPLE, 5, 2, False, "", 20, 0, ME)
+
+
+@pytest.mark.parametrize("tab", ["Compare", "Sweep", "Evaluate"])
+def test_a_newer_one_of_the_same_tab_is_not_written_over(page, evaluate, tab) -> None:
+    begin, show = {
+        "Compare": (page.begin, partial(asked, page)),
+        "Sweep": (Sweep(page).begin, lambda ticket: sweep(page, ticket=ticket, length=20)),
+        "Evaluate": (evaluate.begin, lambda ticket: run(evaluate, ticket=ticket)),
+    }[tab]
+    older = show(begin(ME)[0])
+    next(older)
+    untaken = begin(ME)[0]
+    newer = begin(ME)[0]
+    assert list(older) == []
+    assert all(output == gr.skip() for output in next(show(untaken)))
+    assert "Stopped." not in [outputs[0] for outputs in show(newer)][-1]
+
+
+def test_a_comparison_says_that_a_sweep_has_taken_its_place(page) -> None:
+    older = asked(page, page.begin(ME)[0])
+    next(older)
+    Sweep(page).begin(ME)
+    *_, (status, cards, *_, button, _) = older
+    assert "Stopped." in status
+    assert "cursor" not in cards
+    assert button["interactive"]
+
+
+def test_who_stops_in_the_queue_gets_no_passages_any_more(page) -> None:
+    running = page.turns.join("you", "there")
+    assert next(page.turns.wait(running), None) is None
+    waiting = asked(page, page.begin(ME)[0])
+    assert "you are next" in next(waiting)[0]
+    page.stop(ME)
+    [(status, *rest)] = waiting
+    assert "Stopped." in status
+    assert rest == [gr.skip()] * 3 + list(buttons(False))
+
+
+def test_a_model_that_cannot_be_loaded_again_keeps_nobody_waiting(page) -> None:
+    class Lost:
+        @property
+        def ready(self):
+            raise ModelError("The model needs 5.1 GB; 4.0 GB are free.")
+
+    page._engine = Future()
+    page._engine.set_result(Lost())
+    *_, (status, *_, button, _) = asked(page, page.begin(ME)[0])
+    assert "The model needs 5.1 GB" in status
+    assert button["interactive"]
+    assert page.turns.idle
+
+
+def test_the_expected_answer_has_a_longest(page) -> None:
+    [(status, *_)] = sweep(page, gold="a|" * 1_500)
+    assert "The expected answer has 3,000 characters; 2,000 are the most." in status
+
+
+def test_a_typed_question_is_left_alone_when_the_documents_change(page) -> None:
+    assert page.shelf.choose(OWN, "Who?")[:2] == [gr.skip(), gr.skip()]
+    assert page.shelf.choose(OWN, QUESTION)[:2] == ["", ""]
+    assert page.shelf.choose(SAMPLE, " ")[:2] == [QUESTION, "nine"]
 
 
 def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engine, monkeypatch) -> None:
@@ -398,10 +486,10 @@ def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engi
     turn = page.turns.take("me", page.turns.begin("me"))
     waiting = page.until_ready(turn)
     next(waiting)
-    now[0] = LIMITS.answer_seconds - 1
+    now[0] = SETTINGS.answer_seconds - 1
     threading.Timer(0.5, lambda: page._engine.set_result(llama_engine)).start()
     assert list(waiting) == []
-    now[0] += LIMITS.answer_seconds - 1
+    now[0] += SETTINGS.answer_seconds - 1
     assert not turn.over
 
 
@@ -442,6 +530,9 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
     clock[0] = 10.0
     assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, False, 1.0),)))
     assert not short.add(Done())
+    short.failed.append("q3: too long")  # at once: it tells nothing of how long an answer takes
+    assert short.seconds_left == 20
+    short.failed.clear()
     assert short.seconds_left == 30
     assert "1 of 4 questions · about 30 seconds left" in render_evaluation.progress(short)
     short.limit = 15

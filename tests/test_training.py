@@ -94,6 +94,26 @@ def test_the_log_has_a_row_for_each_step(tiny_llama: Backbone, tmp_path: Path) -
     assert [bool(row["dev_loss"]) for row in rows] == [False, True] * 3
 
 
+def test_steps_that_are_too_few_are_told_before_they_are_made(tiny_llama: Backbone, tmp_path: Path) -> None:
+    drawn, initial, lines = examples(tiny_llama), tiny_llama.initial_virtual_tokens(), list[str]()
+    for name, rate in (("few", 1e-6), ("enough", 1.0)):
+        settings = replace(SETTINGS, epochs=1, learning_rate=rate)
+        learn([tiny_llama], drawn, initial, settings, tmp_path / name, report=lines.append)
+    assert [line.partition(":")[0] for line in lines] == [
+        "2 steps of 2 samples.",
+        "These are few",
+        "2 steps of 2 samples.",
+    ]
+
+
+def test_what_several_gpus_have_read_is_not_kept(
+    tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_llama.model, "hf_device_map", {"model.layers.0": 0, "model.layers.1": 1}, raising=False)
+    with pytest.raises(PromptError, match="leave --draws out"):
+        run(tiny_llama, tmp_path, draws=1)
+
+
 def test_the_best_on_dev_is_kept(tiny_llama: Backbone, tmp_path: Path) -> None:
     wild = replace(SETTINGS, epochs=8, learning_rate=3.0, average=0.0, evaluate_every=1)  # it goes up and down
     early = 0

@@ -235,6 +235,19 @@ def test_a_closed_tab_frees_the_model(visit):
     assert "3 tokens" in second.text("#answers") or "0 tokens" in second.text("#answers")
 
 
+def test_a_lost_connection_comes_back_by_itself(page):
+    page.context.set_offline(True)
+    page.page.click("#compare")
+    page.page.get_by_text("Connection Lost").first.wait_for()
+    with page.page.expect_navigation():
+        page.context.set_offline(False)
+    page.page.wait_for_selector("#facts b")
+    page.shorten(3)
+    page.ask()
+    assert "exact match" in page.text("#answers")
+    page.errors.clear()  # what the browser says of requests without a network
+
+
 def test_the_keyboard_moves_the_slider_and_asks_again(page):
     page.shorten(3)
     page.ask()

@@ -29,7 +29,6 @@ CLOSED = [
     ("GET", f"{API}/queue/status"),
     ("GET", f"{API}/token"),
     ("GET", f"{API}/user"),
-    ("GET", f"{API}/app_id"),
     ("GET", f"{API}/openapi.json"),
     ("GET", f"{API}/custom_component/1/client/x/y.js"),
     ("GET", f"{API}/dev/reload"),
@@ -54,7 +53,7 @@ CLOSED = [
     ("DELETE", f"{API}/upload"),
     ("TRACE", ""),
 ]
-NEEDED = (f"{API}/info", f"{API}/startup-events", "manifest.json", "robots.txt")
+NEEDED = (f"{API}/info", f"{API}/app_id", f"{API}/startup-events", "manifest.json", "robots.txt")
 
 
 def test_only_what_the_page_needs_is_open(server: Server, with_neighbour) -> None:

@@ -99,8 +99,8 @@ def test_documents_expire_when_idle_and_soon_after_the_page_is_closed(
                 now[0] += 3600
                 status, _, _ = await visitor.answer(QUESTION, tokens=2)
                 assert status == (
-                    "Your documents are no longer here (they are kept for 60 minutes after their last use, while the "
-                    "page is open): please upload them again."
+                    "Your documents are no longer here (they are kept for 60 minutes after their last use, and for 10 "
+                    "without a connection): please upload them again."
                 )
                 assert site.page.sessions.nbytes == 0
                 await visitor.add_documents(document("turquoise"))
