@@ -121,6 +121,7 @@ def test_why_it_cannot_be_loaded_again_is_said(
 ) -> None:
     monkeypatch.setattr(process, "_options", process._options | {"precision": "none"})
     os.kill(process.pid, signal.SIGKILL)
+    process._child.ended.wait(5)
     with pytest.raises(BackboneError, match="none"):  # an answer that waits for it is told so at once
         wait_until(lambda: process.ready)
     assert "it is started again in 1 s. " in capfd.readouterr().err

@@ -238,7 +238,7 @@ def test_a_closed_tab_frees_the_model(visit):
 def test_a_lost_connection_comes_back_by_itself(page):
     page.context.set_offline(True)
     page.page.click("#compare")
-    page.page.get_by_text("Connection Lost").first.wait_for()
+    page.page.get_by_text("Connection to the server was lost").first.wait_for()
     with page.page.expect_navigation():
         page.context.set_offline(False)
     page.page.wait_for_selector("#facts b")
