@@ -133,8 +133,10 @@ class Shelf:
         return own.collection if own else NOTHING
 
     def forget(self, request: gr.Request) -> tuple[Any, ...]:
-        """Drop the visitor's documents."""
-        self.sessions.forget(visitor_of(request)[0])
+        """Drop the visitor's documents, and read no more of those that are being read."""
+        visitor, _ = visitor_of(request)
+        self._reading.end(visitor)
+        self.sessions.forget(visitor)
         return next(iter(self.samples), OWN), ""
 
     def choose(self, name: str, question: str) -> list[Any]:
