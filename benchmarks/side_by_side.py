@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.recipe import Recipe
 from spring.answers import GenerationSettings, Request
-from spring.backbone import load_backbone
 from spring.documents import Passage
 from spring.embedded import DEFAULT_BACKBONE
 from spring.generation import Engine
+from spring.loading import load_backbone
 from spring.prompt import Prompt, build_prompt
 
 TWO = (0, 50)

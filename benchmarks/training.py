@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.side_by_side import passages_of
-from spring.backbone import Backbone, load_backbone
+from spring.backbone import Backbone
 from spring.embedded import DEFAULT_BACKBONE
 from spring.generation import Engine
+from spring.loading import load_backbone
 from spring.loss import Example, Target, losses
 from spring.reader import Reader
 from spring.training import prepare

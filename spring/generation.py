@@ -21,10 +21,11 @@ from torch import Tensor
 from transformers import Cache
 
 from spring.answers import GREEDY, Answer, GenerationSettings, Progress, Request, check_ks
-from spring.backbone import Backbone, load_backbone, to_stderr
+from spring.backbone import Backbone
 from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import PromptError
 from spring.finding import find_tokens
+from spring.loading import load_backbone, to_stderr
 from spring.memory import free_bytes, size_of
 from spring.model_thread import ModelThread
 from spring.prefix_cache import Prefix, PrefixCache, keep_rows, new_cache, stack_prefixes

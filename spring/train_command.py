@@ -97,8 +97,8 @@ def run(options: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
-    from spring.backbone import load_backbone
     from spring.embedded import DEFAULT_BACKBONE
+    from spring.loading import load_backbone
     from spring.quantization import rounded_to_4bit
     from spring.training import learn
 

@@ -19,9 +19,10 @@ from transformers import (
 )
 
 from spring.answers import GenerationSettings, Progress, Request
-from spring.backbone import Backbone, load_backbone
+from spring.backbone import Backbone
 from spring.documents import Passage
 from spring.generation import Engine, load_engine
+from spring.loading import load_backbone
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import VirtualTokens
 

@@ -15,7 +15,7 @@ TABLE = """
     retrieval prompt answers
     plain_tensor token_files virtual_tokens
     embedded known_backbones hub finding
-    memory cpu seam backbone quantization
+    memory cpu seam backbone loading quantization
     prefix_cache model_thread generation comparison
     messages model_server model_process
     dataset metrics samples parsing sandbox_child
@@ -29,7 +29,7 @@ TABLE = """
     commands ask_command evaluate_command train_command backbones_command __main__
 """
 ORDER = {module: place for place, module in enumerate(TABLE.split())}
-WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "seam", "backbone"}
+WITH_TORCH = {"token_files", "virtual_tokens", "embedded", "memory", "cpu", "seam", "backbone", "loading"}
 WITH_TORCH |= {"quantization", "prefix_cache", "model_thread", "generation"}
 WITH_TORCH |= {"reader", "loss", "training", "train_command", "zero_gpu"}
 WITH_GRADIO = {"gradio_state", "shelf", "api", "receiving", "page", "sweep_tab", "evaluate_tab"}

@@ -25,13 +25,14 @@ from transformers import (
     Qwen2MoeConfig,
 )
 
-from spring.backbone import Backbone, _loading_options, load_backbone
+from spring.backbone import Backbone
 from spring.documents import Passage
 from spring.embedded import cache_folder, embedded_model
 from spring.errors import BackboneError
 from spring.finding import Source
 from spring.generation import Engine
 from spring.known_backbones import KNOWN_BACKBONES, known_name
+from spring.loading import _loading_options, load_backbone
 from spring.memory import model_without_weights
 from spring.prompt import INSTRUCTION, Prompt, build_prompt
 from spring.virtual_tokens import PUBLISHED_FILES
@@ -310,7 +311,7 @@ def test_a_connection_that_is_lost_on_the_way_is_told_as_that(
 ) -> None:
     """The small files came from the hub, the weights did not."""
     config, tokenizer = (kind.from_pretrained(tiny_llama_folder) for kind in (AutoConfig, AutoTokenizer))
-    monkeypatch.setattr("spring.backbone.find_backbone", lambda *_: Source("one/model", "one/model"))
+    monkeypatch.setattr("spring.loading.find_backbone", lambda *_: Source("one/model", "one/model"))
     monkeypatch.setattr(AutoConfig, "from_pretrained", lambda *_, **__: config)
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: tokenizer)
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", raising(lost))
@@ -327,7 +328,7 @@ def test_layers_that_did_not_fit_onto_the_gpu_are_told(
     model = AutoModelForCausalLM.from_pretrained(tiny_llama_folder)
     model.hf_device_map = {"model.layers.0": 0, "model.layers.1": place}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("spring.backbone.require_memory", lambda *_: None)
+    monkeypatch.setattr("spring.loading.require_memory", lambda *_: None)
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *_, **__: model)
     if fits:
         assert load_backbone(str(tiny_llama_folder), "bf16").model is model

@@ -13,11 +13,11 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
 from spring import hub, memory
 from spring.__main__ import main
-from spring.backbone import _loading_options, load_backbone
 from spring.errors import BackboneError, SpringError, TokenFileError
 from spring.finding import Source, find_backbone, find_tokens
 from spring.generation import load_engine
 from spring.known_backbones import KNOWN_BACKBONES, known_name
+from spring.loading import _loading_options, load_backbone
 from spring.memory import free_bytes, model_without_weights, require_memory, size_of
 from spring.virtual_tokens import PUBLISHED_REPOSITORY, VirtualTokens
 from tests.conftest import one_line

@@ -14,12 +14,13 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 from benchmarks.recipe import Recipe
 from spring import render
 from spring.answers import Answer, GenerationSettings, Progress, Request
-from spring.backbone import Backbone, load_backbone
+from spring.backbone import Backbone
 from spring.comparison import Settings, as_dict, compare
 from spring.cpu import MOST_ROWS, speed_up_linear
 from spring.documents import Passage
 from spring.errors import PromptError, TokenFileError
 from spring.generation import PREFILL_CHUNK, Engine, load_engine
+from spring.loading import load_backbone
 from spring.prefix_cache import keep_rows, new_cache
 from spring.prompt import Prompt, build_prompt
 from spring.retrieval import Bm25Retriever

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks import gpu
 from benchmarks.random_model import SHAPES, config_of, random_backbone
-from spring.backbone import load_backbone
 from spring.known_backbones import KNOWN_BACKBONES
+from spring.loading import load_backbone
 from spring.memory import model_without_weights, size_of
 
 OPTIONS = ["--shape", "small", "--device", "cpu", "--runs", "1", "--passage-tokens", "60", "--new-tokens", "4"]

@@ -16,11 +16,12 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from benchmarks.recipe import Recipe
 from spring.__main__ import main
 from spring.answers import Request
-from spring.backbone import Backbone, load_backbone
+from spring.backbone import Backbone
 from spring.comparison import Settings
 from spring.documents import Passage
 from spring.errors import BackboneError
 from spring.generation import Engine
+from spring.loading import load_backbone
 from spring.prompt import build_prompt
 from spring.report import run_name
 from tests.conftest import FERRY, PASSAGES, PROMPT, QUESTION, fingerprint, forced_ids, new_engine, one_line

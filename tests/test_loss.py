@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spring.backbone import Backbone, load_backbone
+from spring.backbone import Backbone
 from spring.generation import Engine
+from spring.loading import load_backbone
 from spring.loss import Example, Target, greedy_matches, losses
 from spring.prompt import build_prompt
 from spring.quantization import rounded_to_4bit
