@@ -16,6 +16,7 @@ check: install .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # The sample collections' questions, for README's table.
 evaluate: install
@@ -30,7 +31,7 @@ space: install .venv/.test
 
 # Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
 fuzz: install .venv/.test
-	PYTHONPATH=tests $(BIN)/python -m tests.fuzz $(FUZZ)
+	$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
 # Many visitors at random on a page of its own: SECONDS=3600 for a long run; CI runs a small one as a test.
 SECONDS ?= 300

@@ -16,12 +16,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the page asks no o
 with contextlib.suppress(ImportError):  # there on Spaces; before torch and Gradio, as on ZeroGPU it changes both
     import spaces  # noqa: F401
 
-from spring.answers import Answerer  # noqa: E402
 from spring.errors import SpringError  # noqa: E402
-from spring.model_process import ModelProcess  # noqa: E402
-from spring.samples import load_samples  # noqa: E402
-from spring.serving import launch  # noqa: E402
+from spring.generation.subprocess.client import SubprocessEngine  # noqa: E402
+from spring.generation.types import Engine  # noqa: E402
+from spring.rag.library import load_samples  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
+from spring.web.launch import launch  # noqa: E402
 
 
 def tell(line: str) -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     """Serve the page, then load the model; on ZeroGPU the other way round."""
     tell("imported")
     settings = AppSettings.from_environment()
-    engine: Future[Answerer] = Future()
+    engine: Future[Engine] = Future()
     if settings.zero_gpu:
         load(engine, settings)
         serve(engine, settings)
@@ -43,13 +43,13 @@ def main() -> None:
     threading.Event().wait()
 
 
-def serve(engine: Future[Answerer], settings: AppSettings) -> None:
+def serve(engine: Future[Engine], settings: AppSettings) -> None:
     """Serve the page."""
     site = launch(engine, load_samples(), settings)
     tell(f"{site.address} answers")
 
 
-def load(engine: Future[Answerer], settings: AppSettings) -> None:
+def load(engine: Future[Engine], settings: AppSettings) -> None:
     """Load the model: in a process of its own, but on ZeroGPU in this one."""
     tell("the model is loading ...")
     options: dict[str, Any] = {
@@ -60,11 +60,11 @@ def load(engine: Future[Answerer], settings: AppSettings) -> None:
     }
     try:
         if settings.zero_gpu:
-            from spring.zero_gpu import load_for_zero_gpu  # torch takes seconds
+            from spring.web.zero_gpu import load_for_zero_gpu  # torch takes seconds
 
             engine.set_result(load_for_zero_gpu(**options))
         else:
-            engine.set_result(ModelProcess(**options))
+            engine.set_result(SubprocessEngine(**options))
     except SpringError as error:
         engine.set_exception(error)
         raise

@@ -13,11 +13,11 @@ import statistics
 import sys
 import time
 
-from spring.comparison import Settings
-from spring.embedded import DEFAULT_BACKBONE
-from spring.evaluation import Row, default_batch_size, evaluate
-from spring.generation import load_engine
-from spring.samples import load_samples
+from spring.evaluation.runner import Row, default_batch_size, evaluate
+from spring.generation.comparison import ComparisonSettings
+from spring.generation.engine import load_engine
+from spring.rag.library import load_samples
+from spring.settings import DEFAULT_BACKBONE
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     engine = load_engine(options.backbone, precision=options.precision)
-    settings = Settings(virtual_tokens=tuple(options.virtual_tokens))
+    settings = ComparisonSettings(virtual_tokens=tuple(options.virtual_tokens))
     library = load_samples()[0]
     questions = library.questions[: options.questions]
     sizes = {"single": 1, "batched": default_batch_size(engine, settings)}

@@ -1,4 +1,4 @@
-"""Time of a linear layer on the CPU for few rows: x W^T as nn.Linear asks for it, and (W x^T)^T as spring/cpu.py.
+"""Time of a linear layer on the CPU for few rows: x W^T as in nn.Linear, and (W x^T)^T as in spring/models/cpu.py.
 
     python -m benchmarks.few_rows [--json]
 

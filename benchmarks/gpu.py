@@ -28,10 +28,10 @@ import torch
 from benchmarks.random_model import SHAPES, random_backbone
 from benchmarks.recipe import Recipe
 from benchmarks.side_by_side import passages_of, timed
-from spring.answers import GenerationSettings, Progress, Request
-from spring.backbone import Backbone
-from spring.generation import Engine
-from spring.prompt import Prompt
+from spring.generation.engine import LocalEngine
+from spring.generation.types import DecodingOptions, GenerationRequest, Progress
+from spring.models.backbone import Backbone
+from spring.rag.prompt import Prompt
 
 TWO = (0, 50)
 AIMS = {"two_over_one": 1.15, "two_over_recipe": 0.55}
@@ -62,18 +62,18 @@ def bytes_of_a_token(backbone: Backbone) -> int:
     return sum(tensor.nbytes for tensor in backbone.model.state_dict().values()) - embeddings.nbytes
 
 
-def answer(engine: Engine, prompt: Prompt, ks: Sequence[int], new_tokens: int) -> Progress:
+def answer(engine: LocalEngine, prompt: Prompt, ks: Sequence[int], new_tokens: int) -> Progress:
     """All answers to a prompt, the passages read anew."""
     engine.prefixes.clear()
-    *_, last = engine.stream([Request(prompt, k) for k in ks], GenerationSettings(new_tokens, ignore_eos=True))
+    *_, last = engine.stream([GenerationRequest(prompt, k) for k in ks], DecodingOptions(new_tokens, ignore_eos=True))
     return last
 
 
-def read(engine: Engine, prompt: Prompt, device: str) -> None:
+def read(engine: LocalEngine, prompt: Prompt, device: str) -> None:
     """The passages alone."""
     engine.prefixes.clear()
     before = len(engine.backbone.encode(prompt)[0])
-    for progress in engine.stream([Request(prompt)], GenerationSettings(1, ignore_eos=True)):
+    for progress in engine.stream([GenerationRequest(prompt)], DecodingOptions(1, ignore_eos=True)):
         if progress.prefix_read == before:
             break
     engine.on_worker(synchronize, device)
@@ -107,7 +107,7 @@ def measure(
 ) -> dict[str, object]:
     """The figures of one backbone; `tokens` are those of the passages and of an answer."""
     passage_tokens, new_tokens = tokens
-    engine = Engine(backbone, backbone.initial_virtual_tokens())
+    engine = LocalEngine(backbone, backbone.initial_virtual_tokens())
     weights = torch.cuda.memory_allocated() if device == "cuda" else bytes_of_a_token(backbone)
     prompt = passages_of(engine, passage_tokens)
     recipe = engine.on_worker(Recipe.extend, backbone, engine.tokens)

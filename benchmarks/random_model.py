@@ -8,8 +8,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
 from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-from spring.backbone import Backbone
-from spring.cpu import keep_quantized_weights, speed_up_linear
+from spring.models.backbone import Backbone
+from spring.models.cpu import keep_quantized_weights, speed_up_linear
 
 
 @dataclass(frozen=True, slots=True)

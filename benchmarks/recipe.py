@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from spring.backbone import Backbone
-from spring.prompt import Prompt
-from spring.virtual_tokens import VirtualTokens
+from spring.models.backbone import Backbone
+from spring.models.virtual_tokens import VirtualTokens
+from spring.rag.prompt import Prompt
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ import bm25s
 import numpy as np
 from rank_bm25 import BM25Okapi
 
-from spring import retrieval
-from spring.documents import Passage
+from spring.data.types import Passage
+from spring.rag import bm25 as retrieval
 
 SIZES = (1_000, 10_000, 50_000)
 VOCABULARY = 50_000

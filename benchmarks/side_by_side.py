@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.recipe import Recipe
-from spring.answers import GenerationSettings, Request
-from spring.documents import Passage
-from spring.embedded import DEFAULT_BACKBONE
-from spring.generation import Engine
-from spring.loading import load_backbone
-from spring.prompt import Prompt, build_prompt
+from spring.data.types import Passage
+from spring.generation.engine import LocalEngine
+from spring.generation.types import DecodingOptions, GenerationRequest
+from spring.models.loader import load_backbone
+from spring.rag.prompt import Prompt, build_prompt
+from spring.settings import DEFAULT_BACKBONE
 
 TWO = (0, 50)
 EIGHT = (0, 1, 2, 5, 10, 20, 30, 50)
@@ -27,7 +27,7 @@ NEW_TOKENS = 32
 PASSAGE_TOKENS = 600
 
 
-def passages_of(engine: Engine, tokens: int) -> Prompt:
+def passages_of(engine: LocalEngine, tokens: int) -> Prompt:
     """A prompt whose passage part has about `tokens` tokens."""
     sentence = "The ferry of Orlo Station leaves the northern pier at nine and carries wool, salt and letters. "
     count = 1
@@ -39,9 +39,9 @@ def passages_of(engine: Engine, tokens: int) -> Prompt:
         count += 1
 
 
-def ours(engine: Engine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
+def ours(engine: LocalEngine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
     """Time to the first token of all rows, and the ids generated."""
-    stream = engine.stream([Request(prompt, k) for k in ks], GenerationSettings(NEW_TOKENS, ignore_eos=True))
+    stream = engine.stream([GenerationRequest(prompt, k) for k in ks], DecodingOptions(NEW_TOKENS, ignore_eos=True))
     *_, progress = stream
     return progress.answers[0].first_token_seconds, [list(ids) for ids in progress.ids]
 
@@ -53,7 +53,7 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def measure(engine: Engine, runs: int, report: Callable[[str], None]) -> dict[str, object]:
+def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> dict[str, object]:
     """All figures, the two ways taken in turn so that both see the same machine."""
     # On the engine's own thread: OpenMP gives every thread that computes a team of its own, and with more threads
     # than cores its barriers sleep, which slows down both ways, ours the more.
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     backbone = load_backbone(options.backbone, options.precision)
-    engine = Engine(backbone, backbone.initial_virtual_tokens())
+    engine = LocalEngine(backbone, backbone.initial_virtual_tokens())
     figures = measure(engine, options.runs, lambda line: print(line, file=sys.stderr, flush=True))
     if options.json:
         print(json.dumps(figures))

@@ -149,7 +149,7 @@ async def watch(pid: int, until: float, samples: list[Sample]) -> None:
     server = psutil.Process(pid)
     started = time.monotonic()
     while time.monotonic() < until:
-        model = next(child for child in server.children() if "spring.model_server" in child.cmdline())
+        model = next(child for child in server.children() if "spring.generation.subprocess.server" in child.cmdline())
         both = (server, model)
         memory = [process.memory_info().rss for process in both]
         threads, handles = (

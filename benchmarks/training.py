@@ -23,13 +23,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.side_by_side import passages_of
-from spring.backbone import Backbone
-from spring.embedded import DEFAULT_BACKBONE
-from spring.generation import Engine
-from spring.loading import load_backbone
-from spring.loss import Example, Target, losses
-from spring.reader import Reader
-from spring.training import prepare
+from spring.generation.engine import LocalEngine
+from spring.models.backbone import Backbone
+from spring.models.loader import load_backbone
+from spring.settings import DEFAULT_BACKBONE
+from spring.training.loss import Example, Target, losses
+from spring.training.prefix_states import PrefixStates
+from spring.training.trainer import prepare
 
 KS = (50, 20, 5, 1)
 PASSAGE_TOKENS = 450
@@ -58,7 +58,7 @@ def whole_sequence(backbone: Backbone, tokens: Tensor, batch: list[Example]) -> 
 
 def batch_of(backbone: Backbone, size: int, shared: int = 1) -> list[Example]:
     """Examples of about 450 passage tokens."""
-    engine = Engine(backbone, backbone.initial_virtual_tokens())
+    engine = LocalEngine(backbone, backbone.initial_virtual_tokens())
     prompt = passages_of(engine, PASSAGE_TOKENS)
     before, after, answer = map(tuple, backbone.encode_answer(prompt, "the northern pier at nine"))
     return [
@@ -112,7 +112,7 @@ def main() -> None:
 
     def packed(backbone: Backbone, tokens: Tensor, rows: list[Example]) -> Tensor:
         prepare(backbone)
-        return losses(Reader(backbone), tokens, rows)
+        return losses(PrefixStates(backbone), tokens, rows)
 
     def gradient(loss: Callable[[Backbone, Tensor, list[Example]], Tensor], rows: list[Example]) -> Tensor:
         return torch.autograd.grad(loss(backbone, tokens, rows).mean(), tokens)[0]

@@ -4,9 +4,29 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from spring.embedded import DEFAULT_BACKBONE
 from spring.errors import SpringError
-from spring.limits import LIMITS, MIB, Limits
+
+DEFAULT_BACKBONE = "smollm2-135m-instruct"
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLimits:
+    """ReadingLimits of what strangers send. Those of time and memory hold for the child process that reads it."""
+
+    files: int = 50  # of one visitor
+    bytes: int = 60 * MIB  # all files of one upload together
+    cpu_seconds: int = 10  # processor time for one file
+    file_seconds: float = 45  # on the clock for one file, as the model may be using the processor
+    upload_seconds: float = 120  # on the clock for all files of one upload
+    memory: int = 1024 * MIB  # address space, beyond what the interpreter takes by itself
+    pages: int = 20_000  # of one PDF, or rows of one JSON Lines file
+    characters: int = 10_000_000  # in the passages of one upload
+    answer_bytes: int = 48 * MIB  # what the parent reads from the child for one file
+    children: int = 2  # at once on this machine
+
+
+READING_LIMITS = ReadingLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +49,9 @@ class AppSettings:
     zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ReadingLimits:
         """Those of a visitor's uploads, which are at most three of the largest files at once."""
-        return replace(LIMITS, bytes=3 * self.upload_megabytes * MIB)
+        return replace(READING_LIMITS, bytes=3 * self.upload_megabytes * MIB)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":

@@ -18,13 +18,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from spring.answers import GenerationSettings, Progress, Request
-from spring.backbone import Backbone
-from spring.documents import Passage
-from spring.generation import Engine, load_engine
-from spring.loading import load_backbone
-from spring.prompt import INSTRUCTION, Prompt, build_prompt
-from spring.virtual_tokens import VirtualTokens
+from spring.data.types import Passage
+from spring.generation.engine import LocalEngine, load_engine
+from spring.generation.types import DecodingOptions, GenerationRequest, Progress
+from spring.models.backbone import Backbone
+from spring.models.loader import load_backbone
+from spring.models.virtual_tokens import VirtualTokens
+from spring.rag.prompt import INSTRUCTION, Prompt, build_prompt
 
 ROOT = Path(__file__).parent.parent
 WINDOW = 24  # of the tiny Mistral's attention: shorter than every prompt with a passage
@@ -139,17 +139,17 @@ def tiny(request: pytest.FixtureRequest) -> Backbone:
 
 
 @pytest.fixture
-def llama_engine(tiny_llama: Backbone) -> Engine:
+def llama_engine(tiny_llama: Backbone) -> LocalEngine:
     return new_engine(tiny_llama)
 
 
 @pytest.fixture
-def tiny_engine(tiny: Backbone) -> Engine:
+def tiny_engine(tiny: Backbone) -> LocalEngine:
     return new_engine(tiny)
 
 
 @pytest.fixture(scope="session")
-def default_engine() -> Engine:
+def default_engine() -> LocalEngine:
     """The embedded SmolLM2-135M-Instruct with the tokens that a user gets."""
     return load_engine(precision="fp32")
 
@@ -157,29 +157,33 @@ def default_engine() -> Engine:
 # --- what the tests share ---
 
 
-def new_engine(backbone: Backbone, **options: int) -> Engine:
+def new_engine(backbone: Backbone, **options: int) -> LocalEngine:
     """An engine with seeded tokens that are no embeddings of words, and an empty cache."""
     values = torch.randn(50, backbone.hidden, generator=torch.Generator().manual_seed(3)) / 4
-    return Engine(backbone, VirtualTokens(values, backbone.name, "for the tests"), **options)
+    return LocalEngine(backbone, VirtualTokens(values, backbone.name, "for the tests"), **options)
 
 
-def asks(prompt: Prompt = PROMPT, ks: Sequence[int] = KS) -> list[Request]:
+def asks(prompt: Prompt = PROMPT, ks: Sequence[int] = KS) -> list[GenerationRequest]:
     """Requests of one prompt for several k."""
-    return [Request(prompt, k) for k in ks]
+    return [GenerationRequest(prompt, k) for k in ks]
 
 
-def finish(engine: Engine, requests: Sequence[Request], new_tokens: int = 8, **options: object) -> Progress:
+def finish(
+    engine: LocalEngine, requests: Sequence[GenerationRequest], new_tokens: int = 8, **options: object
+) -> Progress:
     """The last snapshot of a stream."""
-    *_, last = engine.stream(requests, GenerationSettings(new_tokens, **options))
+    *_, last = engine.stream(requests, DecodingOptions(new_tokens, **options))
     return last
 
 
-def forced_ids(engine: Engine, requests: Sequence[Request], new_tokens: int = 8) -> list[list[int]]:
+def forced_ids(engine: LocalEngine, requests: Sequence[GenerationRequest], new_tokens: int = 8) -> list[list[int]]:
     """Greedy ids of every answer, going on past the end-of-sequence token."""
     return [list(ids) for ids in finish(engine, requests, new_tokens, ignore_eos=True).ids]
 
 
-def texts(engine: Engine, requests: Sequence[Request], new_tokens: int = 8, **options: object) -> list[str]:
+def texts(
+    engine: LocalEngine, requests: Sequence[GenerationRequest], new_tokens: int = 8, **options: object
+) -> list[str]:
     """The text of every answer."""
     return [answer.text for answer in finish(engine, requests, new_tokens, **options).answers]
 

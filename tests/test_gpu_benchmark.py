@@ -7,9 +7,9 @@ import torch
 
 from benchmarks import gpu
 from benchmarks.random_model import SHAPES, config_of, random_backbone
-from spring.known_backbones import KNOWN_BACKBONES
-from spring.loading import load_backbone
-from spring.memory import model_without_weights, size_of
+from spring.models.catalog import KNOWN_BACKBONES
+from spring.models.loader import load_backbone
+from spring.models.memory import model_without_weights, size_of
 
 OPTIONS = ["--shape", "small", "--device", "cpu", "--runs", "1", "--passage-tokens", "60", "--new-tokens", "4"]
 
@@ -59,7 +59,7 @@ def test_a_token_needs_every_weight_but_the_input_embeddings() -> None:
 
 def test_a_way_that_does_not_work_is_told_and_the_others_go_on() -> None:
     backbone = random_backbone("small", "fp32", "cpu")
-    prompt = gpu.passages_of(gpu.Engine(backbone, backbone.initial_virtual_tokens()), 20)
+    prompt = gpu.passages_of(gpu.LocalEngine(backbone, backbone.initial_virtual_tokens()), 20)
     told = gpu.plain_tokens_per_second(backbone, prompt, 2, cache_implementation="no such cache")
     assert str(told).startswith("ValueError: ")
 
@@ -69,7 +69,7 @@ def test_any_error_of_a_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the compiler's\nown")
 
     backbone = random_backbone("small", "fp32", "cpu")
-    prompt = gpu.passages_of(gpu.Engine(backbone, backbone.initial_virtual_tokens()), 20)
+    prompt = gpu.passages_of(gpu.LocalEngine(backbone, backbone.initial_virtual_tokens()), 20)
     monkeypatch.setattr(type(backbone.model), "generate", fail)
     assert gpu.plain_tokens_per_second(backbone, prompt, 2) == "AssertionError: the compiler's"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import SpaceCard
 
-from spring.embedded import DEFAULT_BACKBONE, cache_folder
-from spring.known_backbones import KNOWN_BACKBONES
+from spring.models.bundled import cache_folder
+from spring.models.catalog import KNOWN_BACKBONES
+from spring.settings import DEFAULT_BACKBONE
 from tools.space import build, card_faults, file_faults
 from tools.trial import start
 
@@ -112,7 +113,7 @@ def test_links_and_missing_parts_are_told(folder: Path) -> None:
     (folder / "link").symlink_to("/etc/hostname")
     for tokens in (folder / "spring" / "tokens").iterdir():
         tokens.unlink()
-    assert file_faults(folder) == ["link is a link.", "spring/tokens/*.safetensors is missing."]
+    assert file_faults(folder) == ["link is a link.", "spring/models/tokens/*.safetensors is missing."]
 
 
 def test_it_starts_and_answers_where_spaces_is_installed_without_zero_gpu(

@@ -126,7 +126,7 @@ def file_faults(folder: Path) -> list[str]:
                 faults.append(f"{name} holds {found[0][:40]!r}.")
     if total > LARGEST_FOLDER:
         faults.append(f"The folder has {total:,} bytes.")
-    for pattern in ("spring/tokens/*.safetensors", "corpora/*/questions.jsonl", "corpora/*/documents/*"):
+    for pattern in ("spring/models/tokens/*.safetensors", "corpora/*/questions.jsonl", "corpora/*/documents/*"):
         if not list(folder.glob(pattern)):
             faults.append(f"{pattern} is missing.")
     return faults

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from spring.loading import load_backbone
+from spring.models.loader import load_backbone
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")

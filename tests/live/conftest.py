@@ -12,7 +12,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.visitor import Visitor
-from spring.loading import load_backbone
+from spring.models.loader import load_backbone
 from tests.conftest import _byte_level_tokenizer, _save, _shape, new_engine
 from tests.live.servers import Server, in_a_loop, start, stop
 

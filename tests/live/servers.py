@@ -32,13 +32,13 @@ class Server:
     @property
     def model(self) -> psutil.Process:
         """The model's process."""
-        return next(p for p in self.process.children() if "spring.model_server" in p.cmdline())
+        return next(p for p in self.process.children() if "spring.generation.subprocess.server" in p.cmdline())
 
     @property
     def readers(self) -> list[psutil.Process]:
         """The processes that read files now, zombies too."""
         children = self.process.children(recursive=True)
-        return [child for child in children if "spring.model_server" not in _command(child)]
+        return [child for child in children if "spring.generation.subprocess.server" not in _command(child)]
 
     @property
     def memory(self) -> int:

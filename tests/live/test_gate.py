@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from benchmarks.visitor import OWN, Visitor, text_of
-from spring.uploads import FULL
-from tests.files import pdf, saved, write
+from spring.web.visitors.uploads import FULL
 from tests.live.conftest import reader
 from tests.live.servers import Server
+from tests.support.files import pdf, saved, write
 
 API = "gradio_api"
 ME = "198.51.100.1"

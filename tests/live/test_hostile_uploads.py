@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import hostile_files, slow_pdf
 
 from benchmarks.visitor import Visitor, text_of
-from spring.backbone import Backbone
+from spring.models.backbone import Backbone
 from tests.conftest import new_engine
 from tests.live.servers import Server, in_a_loop, start, stop
+from tests.support.hostile import hostile_files, slow_pdf
 
 ORLO = "Orlo station"
 QUESTION = "Who designed the lighthouse tower at Skerl Point?"

@@ -7,10 +7,10 @@ from concurrent.futures import Future
 import pytest
 
 from benchmarks.visitor import Visitor, text_of
-from spring import sessions
-from spring.samples import load_samples
-from spring.serving import launch
+from spring.rag.library import load_samples
 from spring.settings import AppSettings
+from spring.web.launch import launch
+from spring.web.visitors import sessions
 from tests.live.conftest import reader
 from tests.live.servers import in_a_loop
 

@@ -1,0 +1,88 @@
+"""`python -m spring ask`: one question, the answers side by side."""
+
+import argparse
+import json
+import shutil
+import textwrap
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spring.cli.options import Commands, add_model_options, add_tokens_option, load, read_documents, say
+
+if TYPE_CHECKING:
+    from spring.generation.comparison import Comparison
+
+
+def add_ask(commands: Commands) -> None:
+    """`ask`: its options."""
+    ask = commands.add_parser("ask", help="answer one question from documents")
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
+    ask.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
+    ask.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
+    ask.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
+    ask.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, greedy")
+    ask.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
+    ask.add_argument("--instruction", action="store_true", help="one more answer: told in words, without tokens")
+    ask.add_argument("--json", action="store_true", help="print one JSON object")
+    add_model_options(ask)
+    add_tokens_option(ask)
+    ask.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Ask, and print the answers."""
+    from spring.generation.comparison import ComparisonSettings, as_dict, compare
+    from spring.models.virtual_tokens import describe
+    from spring.rag.bm25 import Bm25Retriever
+    from spring.rag.prompt import build_prompt
+
+    settings = ComparisonSettings(
+        virtual_tokens=tuple(options.virtual_tokens or (0,)),
+        passages=options.passages,
+        instruction=options.instruction,
+        max_new_tokens=options.max_new_tokens,
+        temperature=options.temperature,
+        seed=options.seed,
+    )
+    build_prompt([], options.question)  # refuse an empty question before the model is loaded
+    collection = read_documents(options.documents)
+    engine = load(options)
+    if not options.virtual_tokens:
+        settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
+    comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
+    next(comparisons)  # what cannot be asked is refused now, in one line
+    for result in collection.results:
+        say(result.line)
+    say(f"{engine.backbone.name} ({engine.backbone.precision}); {describe(engine.tokens)}")
+    *_, comparison = comparisons
+    for note in comparison.notes:
+        say(note)
+    if options.json:
+        print(json.dumps(as_dict(comparison, engine), ensure_ascii=False))
+    else:
+        print(_as_text(comparison))
+
+
+def _as_text(comparison: "Comparison") -> str:
+    """The passages, then the answers side by side, as many columns as the terminal has room for."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    lines = [comparison.question, ""]
+    for hit in comparison.hits:
+        place = f"[{hit.rank}] {hit.passage.document}, page {hit.passage.page} (score {hit.score:.2f}): "
+        lines.append(textwrap.shorten(place + hit.passage.text, width, placeholder=" ..."))
+    per_row = max(1, min(len(comparison.answers), width // 36))
+    column = width // per_row - 2
+    for start in range(0, len(comparison.answers), per_row):
+        cells = []
+        for answer in comparison.answers[start : start + per_row]:
+            meter = f"{answer.new_tokens} tokens, {answer.seconds:.1f} s, {answer.tokens_per_second:.1f} tokens/s"
+            text = answer.text or "(the model ended its answer at once)"
+            wrapped = [line for part in text.splitlines() for line in textwrap.wrap(part, column) or [""]]
+            cells.append([answer.title.upper(), "-" * column, *wrapped, "", meter])
+        lines.append("")
+        for row in zip_longest(*cells, fillvalue=""):
+            lines.append("  ".join(cell.ljust(column) for cell in row).rstrip())
+    return "\n".join(lines)

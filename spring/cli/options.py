@@ -1,0 +1,98 @@
+"""What the commands of the command line share, and `prepare`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from spring.errors import DocumentError, PromptError
+
+if TYPE_CHECKING:
+    from spring.data.types import Collection
+    from spring.generation.engine import LocalEngine
+
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+
+
+def say(line: str) -> None:
+    """Print a line beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which backbone, in which precision."""
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="known name or hub id, each with @REVISION if wanted, or folder"
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "4bit", "bf16", "fp32", "4bit-double"),
+        help="auto: 4-bit NF4 on a GPU, fp32 on a CPU; 4bit-double quantizes the scales too",
+    )
+
+
+def add_tokens_option(parser: argparse.ArgumentParser) -> None:
+    """Which virtual tokens, and how they are put in."""
+    parser.add_argument(
+        "--tokens",
+        metavar="FILE",
+        help="virtual tokens, .safetensors or .pt; also OWNER/NAME/FILE[@REVISION] on the hub",
+    )
+    parser.add_argument(
+        "--layout",
+        default="training",
+        choices=("training", "recipe"),
+        help="which ids stand beside the tokens: as in training (default), or as where [ref1] is written in the text",
+    )
+
+
+def whole_number(option: str, text: str) -> int:
+    """The number that an option gives.
+
+    Raises:
+        PromptError: it is none, or not above 0.
+
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise PromptError(f"{option} must be a whole number above 0, not {text!r}.")
+    return int(text)
+
+
+def read_documents(paths: Sequence[Path]) -> "Collection":
+    """Read documents.
+
+    Raises:
+        DocumentError: none could be read.
+
+    """
+    from spring.data.collection import read_collection
+
+    collection = read_collection(paths)
+    if not collection.passages:
+        lines = [result.line for result in collection.results]
+        raise DocumentError("No document could be read: " + ("; ".join(lines) or "the folder holds no files") + ".")
+    return collection
+
+
+def read_corpus(paths: Sequence[Path]) -> "Collection":
+    """Read documents to search for many questions, and name the files that could not be read.
+
+    Raises:
+        DocumentError: none could be read.
+
+    """
+    collection = read_documents(paths)
+    for error in filter(None, (result.error for result in collection.results)):
+        say(error)
+    return collection
+
+
+def load(options: argparse.Namespace) -> "LocalEngine":
+    """Load the backbone and the tokens that the options name."""
+    from spring.generation.engine import load_engine
+    from spring.settings import DEFAULT_BACKBONE
+
+    name = options.backbone or DEFAULT_BACKBONE
+    return load_engine(name, options.tokens, options.precision, report=say, layout=options.layout)

@@ -1,0 +1,73 @@
+"""Read files and folders into a collection of documents and passages; one result line for each file, good or bad."""
+
+import os
+import re
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+from spring.data.chunking import split_passages
+from spring.data.cleaning import clean_text, one_line
+from spring.data.loaders.registry import read_file
+from spring.data.types import Collection, Document, FileResult, Passage
+from spring.errors import DocumentError
+
+
+def read_document(path: Path, name: str | None = None) -> Document:
+    """Read a file of one of FILE_TYPES. name: what to call it, by default the name of the file.
+
+    Raises DocumentError: one sentence with the name, what was wrong and what to do.
+    """
+    name = shown_name(name or path.name)
+    try:
+        content = read_file(path)
+    except DocumentError as error:
+        raise DocumentError(f"{name}: {error}") from error
+    return Document(name, tuple(content.pages), tuple(content.warnings), content.title)
+
+
+def _find_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Each file once, with its name: in a folder its path from there. Hidden ones in folders are left out."""
+    files: dict[Path, str] = {}
+    for path in paths:
+        inside = sorted(filter(os.path.isfile, path.rglob("*"))) if os.path.isdir(path) else []
+        places = [(file, file.relative_to(path)) for file in inside]
+        shown = [(f, place.as_posix()) for f, place in places if not re.search(r"(^|/)\.", place.as_posix())]
+        for file, name in shown or [(path, path.name or str(path))]:
+            files.setdefault(file.absolute(), name)
+    return files
+
+
+def shown_name(name: str) -> str:
+    """A file's name as one clean line."""
+    return one_line(clean_text(name)) or "file"
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """`name`, or `name (2)` and so on, so that no two documents are called the same."""
+    free = next(free for n in count(1) if (free := name if n == 1 else f"{name} ({n})") not in taken)
+    taken.add(free)
+    return free
+
+
+def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
+    """Read files, and the files in folders, into passages of about `words` words.
+
+    A bad file raises nothing: its FileResult says what was wrong, and the others are read.
+    """
+    documents: list[Document] = []
+    passages: list[Passage] = []
+    results: list[FileResult] = []
+    taken: set[str] = set()
+    for path, found in _find_files(paths).items():
+        name = free_name(shown_name(found), taken)
+        try:
+            document = read_document(path, name)
+        except DocumentError as error:
+            results.append(FileResult(name, error=str(error)))
+            continue
+        pieces = split_passages(document, words)
+        documents.append(document)
+        passages.extend(pieces)
+        results.append(FileResult(name, len(document.pages), len(pieces), document.warnings))
+    return Collection(tuple(documents), tuple(passages), tuple(results))

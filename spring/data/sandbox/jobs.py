@@ -1,0 +1,52 @@
+"""What the child process does with a file: read it, and answer in bounded JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spring.data.chunking import split_passages
+from spring.data.loaders.registry import read_file
+from spring.data.questions import read_questions
+from spring.data.types import Document
+from spring.errors import DocumentError
+from spring.settings import ReadingLimits
+
+
+def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
+    """The passages of the file `path` as JSON. characters: the most that they may have.
+
+    Raises:
+        DocumentError: what is wrong with the file.
+
+    """
+    content = read_file(Path(request["path"]), limits.pages)
+    passages = split_passages(Document("file", tuple(content.pages)))
+    characters, most = sum(len(passage.text) for passage in passages), request["characters"]
+    if characters > most:
+        raise DocumentError(
+            f"its text has {characters:,} characters, of which this upload may have {most:,} more; "
+            "give a smaller part of it"
+        )
+    return _as_json(
+        {
+            "pages": len(content.pages),
+            "warnings": content.warnings,
+            "passages": [(passage.page, passage.text) for passage in passages],
+        }
+    )
+
+
+def questions_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
+    """The questions of the file `path` as JSON.
+
+    Raises:
+        DocumentError: what is wrong with the file.
+
+    """
+    return _as_json(asdict(read_questions(Path(request["path"]))))
+
+
+def _as_json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

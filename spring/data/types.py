@@ -1,0 +1,100 @@
+"""Documents, pages and passages: frozen values that cannot be wrong."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading within a page's text."""
+
+    start: int  # offset of its first character
+    level: int  # from 1, the highest
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a PDF, one row of a JSON Lines file, the whole of any other file.
+
+    text: paragraphs, table rows and list items, each on one line. title: one line, or "" where there is none.
+    id: what a row of a collection calls itself; question files name the passage with the answer by it.
+    """
+
+    text: str
+    title: str = ""
+    id: str = ""
+    headings: tuple[Heading, ...] = ()  # in the order of their start
+    rows: bool = False  # each line is a row of a table, which is never cut
+
+    def __post_init__(self) -> None:
+        if "\n" in self.title:
+            raise ValueError("The title of a page is one line.")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The pages of one file in order (some may be empty), and what the user should know of the reading."""
+
+    name: str
+    pages: tuple[Page, ...]
+    warnings: tuple[str, ...] = ()
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or not self.pages:
+            raise ValueError("A document has a name and at least one page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of one page.
+
+    document: the file's name. page: from 1. index: its place among all passages of the document, from 0.
+    section: the heading above it, "" where there is none. title: the document's, "" where it has none.
+    """
+
+    document: str
+    page: int
+    index: int
+    text: str
+    section: str = ""
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if self.page < 1 or self.index < 0 or not self.text.strip():
+            raise ValueError("A passage has text, a page from 1 and an index from 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one file. error: the sentence of its DocumentError, name included, or None."""
+
+    name: str
+    pages: int = 0
+    passages: int = 0
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def line(self) -> str:
+        """One line for the user, such as `report.pdf: 12 pages, 31 passages; pages 2 and 5 have no text`."""
+        if self.error is not None:
+            return self.error
+        counts = f"{_count(self.pages, 'page')}, {_count(self.passages, 'passage')}"
+        return "; ".join((f"{self.name}: {counts}", *self.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was read from a user's files. results: one for each file, in the order of reading.
+
+    documents: none of a visitor's upload, of which the passages alone are kept.
+    """
+
+    documents: tuple[Document, ...]
+    passages: tuple[Passage, ...]
+    results: tuple[FileResult, ...]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

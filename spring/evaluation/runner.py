@@ -1,0 +1,162 @@
+"""A question file for several k, in batches: one row per answer, and a table with one row per k.
+
+A batch holds several questions and all k of each: their passages are read one after the other into one cache,
+aligned at the seam, and all answers are written together (`spring.generation.engine`).
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from spring.data.questions import Question
+from spring.errors import PromptError
+from spring.evaluation.metrics import score
+from spring.generation.comparison import Comparison, ComparisonSettings, lay_out
+from spring.generation.types import Answer, Engine, GenerationRequest, Progress, check_ks
+from spring.rag.bm25 import Bm25Retriever, Hit
+
+USUAL_KS = (0, 1, 5, 10, 20, 30, 50)
+
+
+class Row(NamedTuple):
+    """One answer to one question, scored. The column names of `--output`."""
+
+    id: str
+    question: str
+    virtual_tokens: int
+    answer: str
+    golden_answers: tuple[str, ...]
+    exact_match: float
+    f1: float
+    contained: float
+    instruction: bool  # told in words, with k = 0
+    seconds: float  # until this answer was written, divided by the number of questions in its batch
+
+    @property
+    def key(self) -> tuple[str, int, bool]:
+        """What makes it the only one of its kind in a run."""
+        return self.id, self.virtual_tokens, self.instruction
+
+
+class Done(NamedTuple):
+    """What came of a batch, or of a step of one (then both are empty: the caller may show or stop)."""
+
+    rows: tuple[Row, ...] = ()
+    failed: tuple[str, ...] = ()  # questions that could not be asked: "nq-7: The question is too long ..."
+
+
+def evaluate(
+    engine: Engine,
+    questions: Sequence[Question],
+    retriever: Bm25Retriever | None,
+    settings: ComparisonSettings,
+    batch_size: int | None = None,
+) -> Iterator[Done]:
+    """Answer and score questions for all k of the settings.
+
+    Args:
+        engine: what answers.
+        questions: those with passages of their own are asked with them, best first, at most `settings.passages`.
+        retriever: finds the passages of the others.
+        settings: the k, the number of passages, and so on.
+        batch_size: questions answered at once; None: what suits the device.
+
+    Yields:
+        The rows of every batch when it is done, and an empty `Done` after every step before.
+
+    Raises:
+        PromptError: a setting out of range, or a question needs a retriever and there is none.
+
+    """
+    check_ks(settings.virtual_tokens + (0,) * settings.instruction, len(engine.tokens))
+    if retriever is None and (bare := [question.id for question in questions if not question.passages]):
+        raise PromptError(f"Question {bare[0]} comes without passages: name the documents to search.")
+    size = batch_size or default_batch_size(engine, settings)
+    if size < 1:
+        raise PromptError(f"The batch size must be at least 1, not {size}.")
+    for start in range(0, len(questions), size):
+        yield from _evaluate_batch(engine, questions[start : start + size], retriever, settings)
+
+
+def usual_ks(n: int, usual: Sequence[int] = USUAL_KS) -> tuple[int, ...]:
+    """The k to evaluate where nobody chose: the usual ones of n virtual tokens, n among them."""
+    return tuple(sorted({k for k in usual if k <= n} | {n}))
+
+
+def remaining(
+    questions: Sequence[Question], settings: ComparisonSettings, rows: Iterable[Row]
+) -> list[tuple[ComparisonSettings, list[Question]]]:
+    """What is left to ask when some rows are there already: questions that lack the same k go together.
+
+    Raises:
+        PromptError: a row is of another question than the one with its id, or was scored by other golden answers.
+
+    """
+    asked = {question.id: (question.question, question.golden_answers) for question in questions}
+    there = set()
+    for row in rows:
+        scored = row.question, row.golden_answers
+        if asked.get(row.id, scored) != scored:
+            raise PromptError(
+                f"The rows hold another question with the id {row.id}, or other golden answers: choose another file."
+            )
+        there.add(row.key)
+    groups: dict[ComparisonSettings, list[Question]] = {}
+    for question in questions:
+        ks = tuple(k for k in settings.virtual_tokens if (question.id, k, False) not in there)
+        told = settings.instruction and (question.id, 0, True) not in there
+        if ks or told:
+            groups.setdefault(replace(settings, virtual_tokens=ks, instruction=told), []).append(question)
+    return list(groups.items())
+
+
+def default_batch_size(engine: Engine, settings: ComparisonSettings) -> int:
+    """Questions at once: as many as fill a batch with all their k."""
+    return max(1, engine.rows_at_once // (len(settings.virtual_tokens) + settings.instruction))
+
+
+def _evaluate_batch(
+    engine: Engine, questions: Sequence[Question], retriever: Bm25Retriever | None, settings: ComparisonSettings
+) -> Iterator[Done]:
+    asked: list[tuple[Question, Comparison]] = []
+    failed = []
+    for question in questions:
+        try:
+            asked.append((question, lay_out(engine, question.question, _hits(question, retriever, settings), settings)))
+        except PromptError as error:
+            failed.append(f"{question.id}: {error}")
+    requests = [request for _, comparison in asked for request in comparison.requests]
+    answers = iter((yield from _answers(engine, requests, settings)))
+    rows = [_row(question, next(answers), len(asked)) for question, it in asked for _ in it.requests]
+    yield Done(tuple(rows), tuple(failed))
+
+
+def _answers(
+    engine: Engine, requests: Sequence[GenerationRequest], settings: ComparisonSettings
+) -> Generator[Done, None, tuple[Answer, ...]]:
+    """Generate, with an empty `Done` after every step."""
+    progress = Progress(())
+    if requests:
+        for progress in engine.stream(requests, replace(settings.generation, drop_ended=True)):  # noqa: B007  # the last one is wanted
+            yield Done()
+    return progress.answers
+
+
+def _row(question: Question, answer: Answer, questions: int) -> Row:
+    return Row(
+        question.id,
+        question.question,
+        answer.virtual_tokens,
+        answer.text,
+        question.golden_answers,
+        *score(answer.text, question.golden_answers),
+        answer.instruction,
+        round(answer.seconds / questions, 3),
+    )
+
+
+def _hits(question: Question, retriever: Bm25Retriever | None, settings: ComparisonSettings) -> list[Hit]:
+    if question.passages or retriever is None:
+        given = question.passages[: settings.passages]
+        return [Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(given, start=1)]
+    return retriever.search(question.question, settings.passages)

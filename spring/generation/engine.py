@@ -1,0 +1,96 @@
+"""The engine that generates on a backbone in this process, and how one is loaded."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from spring.generation.kv_cache import PrefixCache
+from spring.generation.model_thread import ModelThread
+from spring.generation.stream import Stream
+from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress
+from spring.models.backbone import Backbone
+from spring.models.finder import find_tokens
+from spring.models.loader import load_backbone, to_stderr
+from spring.models.memory import free_bytes, size_of
+from spring.models.virtual_tokens import VirtualTokens
+from spring.settings import DEFAULT_BACKBONE
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ROWS_AT_ONCE = defaultdict(lambda: 32, cpu=64, cuda=128)  # answers in a batch, where there is memory for them
+ROW_POSITIONS = 1024  # passages, virtual tokens, question and answer of one of them
+DEFAULT_CACHE_BYTES = 512 * 2**20
+
+
+class LocalEngine:
+    """Generates on one backbone with one set of virtual tokens; any number of callers, one model thread.
+
+    All work on the model runs on a single thread, one step (a piece of the passages, one token) at a time, so
+    several streams take turns, and a stream that is no longer read costs nothing: dropping it is stopping it.
+    """
+
+    def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        tokens.require(backbone.name, backbone.hidden)
+        self.backbone = backbone
+        self.tokens = tokens
+        self.prefixes = PrefixCache(cache_bytes)
+        self._thread = ModelThread(make_room=self.prefixes.clear)
+
+    ready = True  # as soon as it is there
+
+    @property
+    def device(self) -> str:
+        """Where the model is: "cpu", "cuda", ..."""
+        return self.backbone.model.device.type
+
+    @property
+    def rows_at_once(self) -> int:
+        """Answers that fill a batch and take no more than half of the memory that is free now."""
+        model = self.backbone.model
+        row = size_of(model).cached * model.dtype.itemsize * ROW_POSITIONS
+        return max(1, min(ROWS_AT_ONCE[self.device], free_bytes(self.device == "cuda") // 2 // row))
+
+    def length(self, request: GenerationRequest) -> int:
+        """Input tokens of a request, virtual ones included."""
+        before, after = self.backbone.encode(request.prompt)
+        return len(before) + request.virtual_tokens + len(after)
+
+    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
+        """Generate all answers at once; yields a snapshot after every piece of the passages and every token.
+
+        Args:
+            requests: prompts and their k, 0 <= k <= n; prompts may differ.
+            settings: how long the answers may be, how they are sampled, and so on.
+
+        Raises:
+            PromptError: a k out of range, or a prompt longer than the context.
+
+        """
+        return Stream(self, requests, settings).run()
+
+    def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a step on the model thread in inference mode and wait for it; ModelError if memory is short."""
+        return self._thread.run(function, *args, **kwargs)
+
+
+def load_engine(
+    backbone: str = DEFAULT_BACKBONE,
+    tokens: str | Path | None = None,
+    precision: str = "auto",
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
+    report: Callable[[str], None] = to_stderr,
+    layout: str = "training",
+    engine: type[LocalEngine] = LocalEngine,
+) -> LocalEngine:
+    """Load a backbone and its virtual tokens: `tokens`, those shipped or published for it, or the initial values.
+
+    Raises:
+        BackboneError: the backbone cannot be loaded.
+        TokenFileError: the token file cannot be used, or is another backbone's.
+
+    """
+    found = find_tokens(tokens, backbone, report)
+    loaded = load_backbone(backbone, precision, report, found, layout)
+    return engine(loaded, found or loaded.initial_virtual_tokens(), cache_bytes)

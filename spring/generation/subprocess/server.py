@@ -1,0 +1,139 @@
+"""Serve a model from a process of its own: `python -m spring.generation.subprocess.server CONNECTION OPTIONS`.
+
+`spring.generation.subprocess.client` starts it. It makes a step of a stream when one is asked for, of several streams
+in turn, and ends when its client does.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+
+from spring.errors import SpringError
+from spring.generation.subprocess.protocol import (
+    Ask,
+    Command,
+    Drop,
+    End,
+    Failed,
+    Measure,
+    Measured,
+    Ready,
+    Refused,
+    Report,
+    Snapshot,
+    read_command,
+    send_report,
+)
+from spring.generation.types import Engine, Progress
+
+UNEXPECTED = "The model failed on this question; please ask again."
+
+
+class ModelServer:
+    """Answers the commands of one connection."""
+
+    def __init__(self, connection: Connection, engine: Engine) -> None:
+        self._connection, self._engine = connection, engine
+        self._sending = threading.Lock()
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._streams: dict[int, Iterator[Progress]] = {}
+        self._wanted: deque[int] = deque()  # streams of which a step is wanted, each once: they take turns
+        # In a future whatever work raises, a tokenizer's panic too, becomes an answer, and the process lives on.
+        self._steps = ThreadPoolExecutor(1, thread_name_prefix="step")
+        self._measuring = ThreadPoolExecutor(1, thread_name_prefix="measure")
+
+    def run(self) -> None:
+        """Serve until the process ends."""
+        engine = self._engine
+        backbone, tokens = engine.backbone, engine.tokens
+        facts = (backbone.name, backbone.precision, backbone.context_length, engine.device)
+        self._send(Ready(*facts, len(tokens), tokens.hidden, tokens.learned))
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+        while True:
+            self._obey()
+            if self._wanted:
+                self._step(self._wanted.popleft())
+
+    def _listen(self) -> None:
+        """Take commands, also while a step is made; without a server there is nothing left to do."""
+        while True:
+            try:
+                command = read_command(self._connection)
+            except (EOFError, OSError, ValueError, SpringError):
+                os._exit(0)  # at once, whatever the model is doing
+            if isinstance(command, Measure):  # needs the tokenizer alone, so it need not wait
+                measured = self._measuring.submit(self._engine.length, command.request)
+                error = measured.exception()
+                self._send(_failed(command.id, error) if error else Measured(command.id, measured.result()))
+            else:
+                self._commands.put(command)
+
+    def _obey(self) -> None:
+        """Take over all commands that have come; wait for one if there is nothing to do."""
+        while not self._wanted or not self._commands.empty():
+            command = self._commands.get()
+            if isinstance(command, Ask):
+                self._begin(command)
+            elif isinstance(command, Drop):
+                self._streams.pop(command.id, None)
+            elif command.id in self._streams:
+                self._wanted.append(command.id)
+
+    def _begin(self, ask: Ask) -> None:
+        begun = self._steps.submit(self._engine.stream, ask.requests, ask.settings)
+        if error := begun.exception():
+            self._send(_failed(ask.id, error))
+        else:
+            self._streams[ask.id] = begun.result()
+
+    def _step(self, id: int) -> None:
+        """Make one step of a stream. Whatever it raises ends that stream alone."""
+        stream = self._streams.get(id)
+        if stream is None:  # dropped meanwhile
+            return
+        step = self._steps.submit(next, stream, None)
+        error = step.exception()
+        progress = None if error else step.result()
+        if progress is not None:
+            self._send(Snapshot(id, progress))
+            return
+        del self._streams[id]
+        self._send(_failed(id, error) if error else End(id))
+
+    def _send(self, report: Report) -> None:
+        with self._sending:
+            try:
+                send_report(self._connection, report)
+            except OSError:
+                os._exit(0)
+
+
+def _failed(id: int, error: BaseException) -> Failed:
+    if isinstance(error, SpringError):
+        return Failed(id, type(error).__name__, str(error))
+    traceback.print_exception(error)
+    return Failed(id, "ModelError", UNEXPECTED)
+
+
+def main() -> None:
+    """Load the model that the options name, and serve."""
+    connection = Connection(int(sys.argv[1]))
+    from spring.generation.engine import load_engine  # torch takes seconds
+
+    try:
+        engine = load_engine(**json.loads(sys.argv[2]))
+    except SpringError as error:
+        send_report(connection, Refused(type(error).__name__, str(error)))
+        return
+    ModelServer(connection, engine).run()
+
+
+if __name__ == "__main__":
+    main()

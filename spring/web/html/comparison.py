@@ -1,0 +1,193 @@
+"""What the page shows, as HTML made of escaped text.
+
+Documents, questions and answers are data: they reach the page through `escape` alone, and the marks put around
+their words are ours.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape as _escape
+from typing import TYPE_CHECKING
+
+from spring.data.types import FileResult
+from spring.evaluation.metrics import score
+from spring.generation.types import Answer, Engine
+from spring.rag.bm25 import STOP_WORDS, Hit, marked_spans, tokenize
+
+if TYPE_CHECKING:
+    from spring.generation.comparison import Comparison
+
+
+def escape(text: str) -> str:
+    """Text as HTML. Braces and dollars too: Gradio's HTML component takes them for its templates."""
+    for character in "{}$`":
+        text = text.replace(character, f"\0{ord(character)};")
+    return _escape(text).replace("\0", "&#")
+
+
+def facts(engine: Engine) -> str:
+    """Which model answers, how precisely, and where its virtual tokens come from."""
+    backbone, tokens = engine.backbone, engine.tokens
+    learned = escape(tokens.learned) if tokens.learned else '<span class="badge">not learned yet</span>'
+    if not tokens.learned:
+        learned += ": the answer with them may well be the worse one"
+    return (
+        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
+        f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p>"
+    )
+
+
+def answer_cards(
+    answers: "Sequence[Answer]", question: str = "", gold: Sequence[str] = (), running: bool = False
+) -> str:
+    """The question and its answers side by side, each with its meter and, with golden answers, its scores."""
+    cards = [_card(position, answer, gold, running) for position, answer in enumerate(answers)]
+    asked = f'<p class="asked">{escape(question)}</p>' if question else ""
+    return f'{asked}<div class="cards n{len(cards)}">{"".join(cards)}</div>'
+
+
+def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
+    kind = "told" if answer.instruction else "with" if position else "without"
+    if answer.text:
+        text = escape(answer.text)
+    elif answer.ended:
+        text = '<span class="empty">The model ended its answer at once, without a word.</span>'
+    else:
+        text = ""
+    live = running and not answer.ended
+    name = answer.title
+    if kind == "with" and not answer.virtual_tokens:
+        name = "with 0 virtual tokens: the same again"
+    cursor = '<span class="cursor"></span>' if live else ""
+    return (
+        f'<section class="card {kind}" aria-label="Answer {name}"><h3>{name}</h3>'
+        f'<div class="answer" aria-live="polite" aria-busy="{str(live).lower()}">{text}{cursor}</div>'
+        f'<div class="meter">{_meter(answer)}{scores(answer, gold)}</div></section>'
+    )
+
+
+def _meter(answer: "Answer") -> str:
+    if not answer.first_token_seconds:
+        return "<span>&nbsp;</span>"
+    parts = [
+        f"{answer.new_tokens} token{'' if answer.new_tokens == 1 else 's'}",
+        f"first token {answer.first_token_seconds:.1f} s",
+    ]
+    if answer.tokens_per_second:
+        parts.append(f"{answer.tokens_per_second:.1f} tokens/s")
+    if answer.ended == "length":
+        parts.append("cut at the maximum")
+    return "".join(f"<span>{part}</span>" for part in parts)
+
+
+def scores(answer: "Answer", gold: Sequence[str]) -> str:
+    """Exact match and F1 of an answer that has ended, where there are golden answers."""
+    if not gold or not answer.ended:
+        return ""
+    agreement = score(answer.text, gold)
+    right = "right" if agreement.exact_match else "wrong"
+    return (
+        f'<span class="score {right}">exact match {"yes" if agreement.exact_match else "no"}</span>'
+        f'<span class="score">F1 {agreement.f1:.2f}</span>'
+    )
+
+
+def passage_list(comparison: "Comparison", done: bool = False) -> str:
+    """The retrieved passages with the question's words marked and, once `done`, the answer's."""
+    if not comparison.hits:
+        return ""
+    answer = _marking_answer(comparison) if done else ""
+    # What the answer says beyond the question's own words, which it often repeats.
+    answer_terms = {*tokenize(answer)} - STOP_WORDS - {*tokenize(comparison.question)}
+    legend = '<p class="legend"><mark class="q">question\'s words</mark>'
+    if answer_terms:
+        legend += ' <mark class="a">answer\'s words</mark>'
+    items = "".join(_passage(hit, answer_terms) for hit in comparison.hits)
+    return f'{legend}</p><ol class="passages">{items}</ol>'
+
+
+def _marking_answer(comparison: "Comparison") -> str:
+    """The answer whose words are marked: the one with virtual tokens if it says anything."""
+    first, *others = comparison.answers
+    return next((a.text for a in others if a.text and not a.instruction), first.text)
+
+
+def _passage(hit: Hit, answer_terms: set[str]) -> str:
+    passage = hit.passage
+    return (
+        f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
+        f"<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
+        f"<p>{_marked(passage.text, set(hit.terms), answer_terms)}</p></li>"
+    )
+
+
+def _marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
+    """Escaped text with <mark> around words."""
+    spans = [(start, end, "a") for start, end in marked_spans(text, answer_terms)]
+    spans += [(start, end, "q") for start, end in marked_spans(text, question_terms)]
+    html, place = [], 0
+    for start, end, kind in sorted(spans):
+        if start < place:  # terms of two neighbouring characters overlap in Thai and others
+            continue
+        html += [escape(text[place:start]), f'<mark class="{kind}">{escape(text[start:end])}</mark>']
+        place = end
+    return "".join([*html, escape(text[place:])])
+
+
+def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
+    """What the model saw: passages, virtual tokens and question in three colours."""
+    chips = "".join(f"<i>t{i}</i>" for i in range(1, k + 1))
+    name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
+    seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
+    told = ""
+    if any(answer.instruction for answer in comparison.answers):
+        instruction = comparison.told_prompt.after.removesuffix(comparison.prompt.after)
+        words = escape(instruction.strip())
+        told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
+    return (
+        '<p class="legend"><span class="before">retrieved passages</span> <span class="seam">virtual tokens</span> '
+        '<span class="after">question</span></p>'
+        f'<pre class="prompt"><span class="before">{escape(comparison.prompt.before)}</span>{seam}'
+        f'<span class="after">{escape(comparison.prompt.after)}</span></pre>{told}'
+    )
+
+
+def progress_line(comparison: "Comparison") -> str:
+    """One sentence on what is going on, or what came of it."""
+    progress = comparison.progress
+    if not comparison.hits:
+        source = "Answered from memory" if progress.done else "Answering from memory …"
+        return f"{source}." if progress.done else source
+    if not any(answer.new_tokens or answer.ended for answer in progress.answers):
+        if not progress.prefix_tokens:
+            return "Reading the passages …"
+        return f"Reading the passages: {progress.prefix_read} of {progress.prefix_tokens} tokens …"
+    if progress.prefix_hits:
+        source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
+    else:
+        source = (
+            f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"
+        )
+    return f"{source}." if progress.done else f"{source}; answering …"
+
+
+def queue_line(place: int) -> str:
+    """Where somebody is in the queue; 1 is the next."""
+    return "Waiting: you are next." if place == 1 else f"Waiting: number {place} in the queue."
+
+
+def status(text: str, notes: Iterable[str] = (), kind: str = "") -> str:
+    """The status line; `kind` is "error" for what needs the visitor's attention."""
+    role = "alert" if kind == "error" else "status"
+    lines = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
+    return f'<div class="status {kind}" role="{role}"><p>{escape(text)}</p>{lines}</div>'
+
+
+def file_list(results: Sequence[FileResult]) -> str:
+    """One line for each file that was read, or not."""
+    # What went wrong comes first, where it is seen.
+    ordered = sorted(results, key=lambda result: (result.error is None, not result.warnings))
+    lines = "".join(
+        f'<li class="{"bad" if result.error else "warned" if result.warnings else "good"}">{escape(result.line)}</li>'
+        for result in ordered
+    )
+    return f'<ul class="files" aria-label="Files read">{lines}</ul>'

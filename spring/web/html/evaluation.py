@@ -1,0 +1,100 @@
+"""What the tabs Sweep and Evaluate show, as HTML made of escaped text."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from spring.evaluation.progress import EvaluationRun
+from spring.generation.types import Answer
+from spring.web.html.comparison import escape, scores
+
+if TYPE_CHECKING:  # needs torch, and the page is served before torch is imported
+    from spring.evaluation.summary import Summary
+
+SHOWN = 3  # reasons that one sentence names
+
+
+def filmstrip(answers: Sequence[Answer], question: str, gold: Sequence[str] = (), running: bool = False) -> str:
+    """The answers one after the other, in the order of their k, with a mark where one differs from that before."""
+    changed = changes(answers)
+    frames = [_frame(answer, changed.get(answer.virtual_tokens), gold, running) for answer in answers]
+    return f'<p class="asked">{escape(question)}</p><ol class="film">{"".join(frames)}</ol>'
+
+
+def _frame(answer: Answer, changed: bool | None, gold: Sequence[str], running: bool) -> str:
+    live = running and not answer.ended
+    mark = "" if changed is None else f'<span class="mark">{"changes here" if changed else "the same"}</span>'
+    text = escape(answer.text)
+    if answer.ended and not text:
+        text = '<span class="empty">nothing</span>'
+    cursor = '<span class="cursor"></span>' if live else ""
+    kind = "open" if changed is None else "changed" if changed else "same"
+    return (
+        f'<li class="frame {kind}" aria-label="Answer with k = {answer.virtual_tokens}">'
+        f"<header><b>k = {answer.virtual_tokens}</b>{mark}</header>"
+        f'<div class="answer">{text}{cursor}</div><div class="meter">{scores(answer, gold)}</div></li>'
+    )
+
+
+def changes(answers: Sequence[Answer]) -> dict[int, bool]:
+    """For each k whether its answer differs from that of the k before, where both have ended."""
+    return {
+        after.virtual_tokens: after.text.strip() != before.text.strip()
+        for before, after in pairwise(answers)
+        if before.ended and after.ended
+    }
+
+
+def changes_line(answers: Sequence[Answer]) -> str:
+    """One sentence on where the answer changes."""
+    if not (where := [str(k) for k, changed in changes(answers).items() if changed]):
+        return f"The same answer for all {len(answers)} k."
+    listed = " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))
+    return f"The answer changes at k = {listed}."
+
+
+def progress(run: EvaluationRun) -> str:
+    """A progress bar, and a line on how far it is."""
+    left = run.seconds_left
+    when = "the first ones are being answered" if left is None else f"about {left:.0f} seconds left"
+    return _bar(run, f"{run.done} of {len(run.questions)} questions · {when}", run.notes)
+
+
+def result(run: EvaluationRun) -> str:
+    """What came of a run, and why it ended where it did."""
+    took, of = f"{run.seconds:.0f} seconds", f"{run.done} of {_count(len(run.questions), 'question')}"
+    if run.complete:
+        line = f"Done: {_count(run.done, 'question')} in {took}."
+    elif run.out_of_time:
+        line = f"One run may take {run.limit:.0f} seconds, and they are over: {of} are done, and kept."
+    else:
+        line = f"Stopped after {took}: {of} are done, and kept."
+    notes = run.notes
+    if run.failed:
+        more = len(run.failed) - SHOWN
+        reasons = " ".join(run.failed[:SHOWN]) + (f" And {more} more." if more > 0 else "")
+        notes = (*notes, f"{_count(len(run.failed), 'question')} could not be asked: {reasons}")
+    return _bar(run, line, notes)
+
+
+def _bar(run: EvaluationRun, line: str, notes: Sequence[str]) -> str:
+    said = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
+    return (
+        f'<progress aria-label="Questions done" max="{len(run.questions)}" value="{run.done}"></progress>'
+        f'<div class="status" role="status"><p>{escape(line)}</p>{said}</div>'
+    )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def score_table(summaries: Sequence["Summary"]) -> str:
+    """One row for each k."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("k", "n", "exact match", "F1", "contained"))
+    rows = "".join(
+        f'<tr><th scope="row">{s.virtual_tokens}</th><td>{s.n}</td><td>{s.exact_match:.3f}</td><td>{s.f1:.3f}</td>'
+        f"<td>{s.contained:.3f}</td></tr>"
+        for s in summaries
+    )
+    return f'<table class="scores"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

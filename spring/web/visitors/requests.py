@@ -1,0 +1,115 @@
+"""What visitors and programs send, checked again: a program skips the limits of the page's sliders and boxes."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import Any
+
+from spring.data.cleaning import without_surrogates
+from spring.data.sandbox.files import parse_documents
+from spring.data.types import Collection
+from spring.errors import PromptError
+from spring.generation.comparison import ComparisonSettings
+from spring.settings import READING_LIMITS, ReadingLimits
+
+MOST_TOKENS = 1024
+LONGEST_QUESTION = 2_000  # characters
+MOST_NEW_TOKENS = 256
+
+
+def text_of(value: Any) -> str:
+    """A text that can be sent on: programs may send null, or half of a surrogate pair."""
+    return without_surrogates(value) if isinstance(value, str) else ""
+
+
+def visitor_of(request: Any) -> tuple[str, str]:
+    """Who asks, and from which network address; both are empty for who has none.
+
+    Behind a proxy, whose address is private, it is the last public address that was added on the way. Of an IPv6
+    address the network counts: its first 64 bits, which one household has for itself.
+    """
+    session = getattr(request, "session_hash", None) or ""
+    host = getattr(getattr(request, "client", None), "host", None) or ""
+    came = str(getattr(request, "headers", {}).get("x-forwarded-for", ""))
+    try:
+        address = ip_address(host)
+        if address.is_private:
+            address = next(
+                (a for a in map(ip_address, reversed(came.replace(" ", "").split(","))) if a.is_global), address
+            )
+    except ValueError:
+        return session, host
+    if isinstance(address, IPv6Address):
+        return session, str(IPv6Address(int(address) >> 64 << 64))
+    return session, str(address)
+
+
+def question_text(question: str | None) -> str:
+    """The question, if it is not too long.
+
+    Raises:
+        PromptError: it is too long.
+
+    """
+    question = text_of(question)
+    if len(question) > LONGEST_QUESTION:
+        raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
+    return question
+
+
+def whole_numbers(*values: float) -> list[int]:
+    """Whole numbers.
+
+    Raises:
+        PromptError: one is none.
+
+    """
+    try:
+        return [int(value) for value in values]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PromptError("The settings must be numbers.") from error
+
+
+def comparison_settings(
+    virtual_tokens: Sequence[float],
+    passages: float,
+    max_new_tokens: float,
+    told: bool = False,
+    temperature: float = 0.0,
+) -> ComparisonSettings:
+    """ComparisonSettings of a comparison.
+
+    Raises:
+        PromptError: one is out of range.
+
+    """
+    passages, new_tokens, *ks = whole_numbers(passages, max_new_tokens, *virtual_tokens)
+    try:
+        heat = float(temperature)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PromptError("The settings must be numbers.") from error
+    if not all(0 <= k <= MOST_TOKENS for k in ks):
+        raise PromptError(f"The number of virtual tokens must be 0 to {MOST_TOKENS} at most.")
+    if not 1 <= new_tokens <= MOST_NEW_TOKENS:
+        raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
+    return ComparisonSettings(tuple(ks), int(passages), bool(told), new_tokens, heat)
+
+
+def read_uploads(
+    paths: Sequence[Path],
+    names: Sequence[str] = (),
+    limits: ReadingLimits = READING_LIMITS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Collection:
+    """Read uploaded documents; `names` are those that the visitor has uploaded before.
+
+    Raises:
+        PromptError: there is none, or there are too many.
+        DocumentError: they are too large together, or `stop` says that the visitor wants no more.
+
+    """
+    if not paths:
+        raise PromptError("Choose one or more files to upload.")
+    if len(paths) + len(names) > limits.files:
+        raise PromptError(f"{len(paths) + len(names)} files are too many; {limits.files} are the most.")
+    return parse_documents(paths, names, limits, stop)

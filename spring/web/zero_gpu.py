@@ -1,0 +1,107 @@
+"""Answers on Hugging Face's ZeroGPU, where a GPU is lent for one call of a function at a time.
+
+`spaces` keeps the model's weights for the GPU while there is none, and runs the decorated function in a process forked
+from this one. So the model is loaded before the page is served, and in the main thread, as tensors "on the GPU" are
+known to that thread alone; what goes in and comes out is pickled; and nothing that the call changes is seen here. The
+forked process may serve several calls, and then finds the passages that it has read; no answer depends on it.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import gradio as gr
+import spaces
+import torch
+
+from spring.errors import ModelError, SpringError
+from spring.generation.engine import DEFAULT_CACHE_BYTES, LocalEngine, load_engine
+from spring.generation.model_thread import OUT_OF_MEMORY
+from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress
+from spring.models.backbone import Backbone
+from spring.models.virtual_tokens import VirtualTokens
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What a call is said to take, in seconds: it is ended after that, and fewer come first in the queue. Estimates on the
+# safe side for a 7B model in 4 bits; the weights are moved to the GPU within the call.
+SECONDS_TO_START = 10
+TOKENS_READ_IN_A_SECOND = 1_000
+STEPS_IN_A_SECOND = 8  # a step adds one token to every answer
+ROWS_OF_A_STEP = 16  # answers at once up to which a step takes that long
+
+
+class ZeroGpuEngine(LocalEngine):
+    """An engine each of whose streams is one call on a lent GPU."""
+
+    def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        super().__init__(backbone, tokens, cache_bytes)
+        self._lent: Callable[..., Iterator[Progress]] = spaces.GPU(duration=self.seconds)(self._generate)
+
+    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
+        """As `LocalEngine.stream`; what cannot be asked is refused here, without a GPU.
+
+        Raises:
+            PromptError: as `LocalEngine.stream`.
+            ModelError: there is not enough memory for it; when the stream is read, as the next.
+            SpringError: there is no GPU for this visitor now, or it was taken away.
+
+        """
+        super().stream(requests, settings)
+        return self._follow(tuple(requests), settings)
+
+    def seconds(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> int:
+        """What a call is said to take, from what is asked."""
+        read = sum(self.length(GenerationRequest(prompt)) for prompt in {request.prompt for request in requests})
+        steps = settings.max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
+        return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + steps / STEPS_IN_A_SECOND)
+
+    def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a step in place: a forked process has one thread and one call at a time, and not this one's worker.
+
+        Raises:
+            gr.Error: there is not enough memory for it. `spaces` passes on no other error's words.
+
+        """
+        try:
+            with torch.inference_mode():
+                return function(*args, **kwargs)
+        except (MemoryError, torch.OutOfMemoryError):
+            pass
+        # Here the error is gone, and with it the tensors that its traceback held.
+        self.prefixes.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise gr.Error(OUT_OF_MEMORY, print_exception=False)
+
+    def _generate(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> Iterator[Progress]:
+        """In the forked process."""
+        yield from super().stream(requests, settings)
+
+    def _follow(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> Iterator[Progress]:
+        try:
+            yield from self._lent(requests, settings)
+        except gr.Error as error:
+            if error.message == OUT_OF_MEMORY:
+                raise ModelError(OUT_OF_MEMORY) from error
+            raise SpringError(one_sentence(error)) from error
+
+
+def load_for_zero_gpu(backbone: str, tokens: str | Path | None, precision: str, cache_bytes: int) -> ZeroGpuEngine:
+    """As `load_engine`, for a page on ZeroGPU. Call it in the main thread, before the page is served."""
+    os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # transformers would put the weights on the GPU in other threads
+    engine = load_engine(backbone, tokens, precision, cache_bytes, engine=ZeroGpuEngine)
+    assert isinstance(engine, ZeroGpuEngine)
+    return engine
+
+
+def one_sentence(error: gr.Error) -> str:
+    """What `spaces` tells in sentences, links and tags, as one sentence: a quota that is used up, and the like."""
+    text = re.sub(r"<[^>]*>", "", str(error.message))
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)  # [text](address)
+    parts = [part.strip(" .") for part in re.split(r"\.\s+|\n", text)]
+    return f"There is no GPU for this question now ({'; '.join(filter(None, parts))}): please ask again later."

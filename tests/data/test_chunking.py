@@ -1,0 +1,136 @@
+"""Where a text is cut: even pieces, whole words, sentence ends, and scripts without spaces."""
+
+import random
+import re
+import unicodedata
+from itertools import pairwise
+
+import pytest
+
+from spring.data.chunking import cuts
+from spring.data.cleaning import clean_text
+
+
+def split(text: str, words: int = 100) -> list[str]:
+    places = cuts(text, words)
+    assert places == sorted(set(places))
+    return [text[start:end].strip() for start, end in pairwise([0, *places, len(text)])]
+
+
+def prose(generator: random.Random, sentences: int) -> str:
+    """Sentences of random words, some of them hyphenated, accented or followed by a line break."""
+    words = [
+        "lamp",
+        "oil",
+        "so-called",
+        "naïve",
+        "3.14",
+        "e.g.",
+        "“quoted”",
+        "O'Brien's",
+        "(aside)",
+        "Żółć",
+        "हिन्दी",
+        "한국어",
+    ]
+    text = ""
+    for _ in range(sentences):
+        chosen = generator.choices(words, k=generator.randint(1, 45))
+        text += " ".join(chosen) + generator.choice(".!?…") + generator.choice("   \n")
+    return text.strip()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_word_is_cut_and_nothing_is_lost(seed: int) -> None:
+    generator = random.Random(seed)
+    text = clean_text(prose(generator, generator.choice([1, 5, 30, 200])).replace("\n", "\n\n"))
+    size = generator.choice([20, 100, 150])
+    pieces = split(text, size)
+    assert " ".join(pieces).split() == text.split()
+    assert all(piece in text for piece in pieces)
+    lengths = [len(piece.split()) for piece in pieces]
+    if len(text.split()) <= 1.2 * size:
+        assert len(pieces) == 1
+    else:
+        assert all(0.6 * size - 1 <= length <= 1.3 * size + 1 for length in lengths)
+        assert 0.7 * size <= sum(lengths) / len(lengths) <= 1.25 * size or len(lengths) == 2
+
+
+def test_up_to_120_words_are_not_cut() -> None:
+    assert [len(piece.split()) for piece in split("word " * 120)] == [120]
+    assert sorted(len(piece.split()) for piece in split("word " * 121)) == [60, 61]
+
+
+def test_cuts_are_at_the_nearest_sentence_end() -> None:
+    words = ["word"] * 200
+    words[94], words[110], words[130] = "end.", 'closed."', "late."
+    assert [piece.split()[-1] for piece in split(" ".join(words))] == ["end.", "word"]
+    words[94] = "word"
+    assert [piece.split()[-1] for piece in split(" ".join(words))] == ['closed."', "word"]
+    words[110], words[74] = "word", "far."
+    assert [len(piece.split()) for piece in split(" ".join(words))] == [100, 100]
+    lines = "\n".join(["word " * 9 + "end"] * 19 + ["x"])
+    assert split(lines)[0].split("\n") == ["word " * 9 + "end"] * 10
+
+
+CHINESE = "北京是中华人民共和国的首都，也是「政治」中心！人口有2184万，使用iPhone手机的人很多。"
+JAPANESE = "吾輩は猫である。名前はまだ無い。『コンピューター』を使うサーバーで、Tokyoの人々は東京タワーへ行った。"
+
+
+@pytest.mark.parametrize("text", [CHINESE, JAPANESE])
+def test_chinese_and_japanese(text: str) -> None:
+    text = text * 40
+    pieces = split(text)
+    assert "".join(pieces) == text
+    weight = len(re.findall("[ぁ-ヿ一-鿿]", text)) / 2 + len(re.findall("[0-9A-Za-z]+", text))
+    assert len(pieces) == round(weight / 100)
+    assert all(piece.endswith(("。", "！")) for piece in pieces)
+
+
+@pytest.mark.parametrize("text", [CHINESE, JAPANESE])
+def test_chinese_and_japanese_without_sentence_ends(text: str) -> None:
+    text = re.sub("[。！]", "，", text) * 40
+    for size in range(10, 30):
+        pieces = split(text, size)
+        assert "".join(pieces) == text
+        for left, right in pairwise(pieces):
+            assert right[0] not in "，」』々ー"
+            assert left[-1] not in "「『"
+            assert not (left[-1].isascii() and right[0].isascii())
+            assert not (re.match("[ァ-ヺ]", left[-1]) and re.match("[ァ-ヺー]", right[0]))
+
+
+@pytest.mark.parametrize("word", ["ที่นี่น้ำ", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာစာ"])
+def test_thai_lao_khmer_and_burmese(word: str) -> None:
+    spaced = " ".join([word * 8] * 60)
+    pieces = split(spaced)
+    assert " ".join(pieces) == spaced
+    assert len(pieces) == pytest.approx(len(spaced) / 500, rel=0.3)
+    unspaced = word * 400
+    pieces = split(unspaced)
+    assert "".join(pieces) == unspaced
+    assert len(pieces) == pytest.approx(len(unspaced) / 500, rel=0.3)
+    assert not any(unicodedata.category(piece[0]).startswith("M") for piece in pieces)
+
+
+def test_long_runs_are_no_words() -> None:
+    text = "Before. " + "iVBORw0KGgo" * 2_000 + " after."
+    pieces = split(text)
+    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
+    assert max(map(len, pieces)) <= 700
+    assert split("word " * 90 + "x" * 500) == ["word " * 90 + "x" * 500]
+
+
+def test_combining_marks_without_end_are_cut_too() -> None:
+    assert max(map(len, split("lamp a" + "\u0316" * 300_000))) < 10_000
+
+
+def test_a_long_text_is_cut_evenly() -> None:
+    text = "The lamp burns whale oil and so on. " * 20_000
+    pieces = split(text)
+    assert len(pieces) == pytest.approx(8 * 20_000 / 100, rel=0.1)
+
+
+def test_nothing_to_cut() -> None:
+    assert cuts("", 100) == []
+    assert cuts("word", 1) == []

@@ -1,0 +1,34 @@
+"""The short setting of `make fuzz`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.fuzz import FORMATS, Fuzzer, is_sentence
+
+SEED = 20_261_124
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_broken_files_are_read_or_refused_in_a_sentence(suffix: str, tmp_path: Path) -> None:
+    fuzzer = Fuzzer(SEED, tmp_path / "kept")
+    fuzzer.documents(suffix, 15)
+    print(f"seed {SEED}: {fuzzer.counts}")
+    assert fuzzer.counts[suffix].total() == 15
+    assert fuzzer.counts[suffix]["read"] > 0
+    assert not (tmp_path / "kept").exists()
+
+
+def test_broken_token_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    fuzzer = Fuzzer(SEED, tmp_path / "kept")
+    fuzzer.token_files(15)
+    print(f"seed {SEED}: {fuzzer.counts}")
+    assert fuzzer.counts["tokens"]["refused"] > 0
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_is_a_sentence() -> None:
+    assert is_sentence("it is empty; save it again")
+    assert not is_sentence("")
+    assert not is_sentence("KeyError: 'Kids'")
+    assert not is_sentence("it is\nempty; save it again")

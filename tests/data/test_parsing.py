@@ -1,0 +1,199 @@
+"""Uploads through the real child: what hostile files get, and that it costs the others nothing."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spring.data.collection import read_collection
+from spring.data.questions import read_questions
+from spring.data.sandbox import parent as sandbox
+from spring.data.sandbox.files import parse_documents, parse_questions
+from spring.errors import DocumentError
+from spring.settings import MIB, READING_LIMITS
+from tests.conftest import one_line
+from tests.support.files import CORPORA, pdf, write
+from tests.support.hostile import TOO_BIG, TOO_SLOW, hostile_files, slow_pdf
+
+QUICK = replace(READING_LIMITS, cpu_seconds=4, file_seconds=100, upload_seconds=600)  # busy machines are slow
+GOOD = "good.txt: 1 page, 1 passage"
+
+
+def lines(paths: Sequence[Path], **limits: float) -> list[str]:
+    return [result.line for result in parse_documents(paths, limits=replace(QUICK, **limits)).results]
+
+
+# --- hostile files ---
+
+
+@pytest.fixture(scope="module")
+def hostile_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is said of each hostile file, all of them in one upload with a good one at its end."""
+    folder = tmp_path_factory.mktemp("hostile")
+    files = {what: write(folder / Path(file.name).name, file.data) for what, file in hostile_files().items()}
+    files["good"] = write(folder / "good.txt", "The lamp burns.")
+    return dict(zip(files, lines([*files.values()]), strict=True))
+
+
+def readers() -> list[psutil.Process]:
+    """The processes that read files now, zombies too."""
+    children = psutil.Process().children()
+    return [p for p in children if p.status() == psutil.STATUS_ZOMBIE or "spring.data.sandbox.child" in p.cmdline()]
+
+
+@pytest.mark.parametrize("what", hostile_files())
+def test_a_hostile_file_gets_its_line(hostile_lines: dict[str, str], what: str) -> None:
+    assert hostile_lines[what] == hostile_files()[what].line
+
+
+def test_they_do_not_cost_the_good_file(hostile_lines: dict[str, str]) -> None:
+    assert hostile_lines["good"] == GOOD
+    assert not readers()
+
+
+def test_the_files_that_never_end_are_small() -> None:
+    assert len(slow_pdf()) < 2_500
+    assert len(hostile_files()["docx: 80 KB for 3.6 GB"].data) < 100_000
+
+
+# --- ordinary files ---
+
+
+@pytest.mark.parametrize("corpus", ["orlo-station", "everyday-inventions", "space-missions"])
+def test_the_child_reads_what_this_process_reads(corpus: str) -> None:
+    paths = sorted((CORPORA / corpus / "documents").iterdir())
+    read, parsed = read_collection(paths), parse_documents(paths)
+    assert parsed.passages == read.passages
+    assert parsed.results == read.results
+    assert parsed.documents == ()
+
+
+def test_names_are_clean_short_and_not_taken(tmp_path: Path) -> None:
+    paths = [write(tmp_path / folder / "a\u2028b.txt", "lamp") for folder in "xy"]
+    paths.append(write(tmp_path / ("long" * 60 + ".txt"), "lamp"))
+    parsed = parse_documents(paths, names=["a b.txt"])
+    assert [result.name for result in parsed.results[:2]] == ["a b.txt (2)", "a b.txt (3)"]
+    assert len(parsed.results[2].name) == 200
+    assert parsed.results[2].name.endswith("long.txt")
+    assert [passage.document for passage in parsed.passages] == [result.name for result in parsed.results]
+
+
+# --- limits ---
+
+
+def test_memory(tmp_path: Path) -> None:
+    big = write(tmp_path / "big.html", "<p>lamp</p>" * 200_000)
+    good = write(tmp_path / "good.txt", "lamp")
+    assert lines([big, good], memory=60 * MIB) == [f"big.html: {TOO_BIG}", GOOD]
+
+
+def test_pages_and_rows(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "a.pdf", pdf(["1"], ["2"], ["3"])), write(tmp_path / "b.jsonl", '{"text": "x"}\n' * 3)]
+    sentence = "it has 3 pages or rows; 2 are the most, split it"
+    assert lines(paths, pages=2) == [f"a.pdf: {sentence}", f"b.jsonl: {sentence}"]
+
+
+def test_characters_of_all_files_together(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, "lamp oil ") for name in ("a.txt", "b.txt", "c.txt")]
+    assert lines(paths, characters=20) == [
+        "a.txt: 1 page, 1 passage",
+        "b.txt: 1 page, 1 passage",
+        "c.txt: its text has 8 characters, of which this upload may have 4 more; give a smaller part of it",
+    ]
+
+
+def test_bytes_of_all_files_together(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{number}.txt", b"x" * MIB) for number in range(3)]
+    with pytest.raises(DocumentError, match=r"have 3 MB together; 2 are the most, upload fewer at once") as error:
+        parse_documents(paths, limits=replace(QUICK, bytes=2 * MIB))
+    one_line(error)
+
+
+def test_time_of_all_files_together(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "slow.pdf", slow_pdf()), write(tmp_path / "good.txt", "lamp")]
+    assert lines(paths, cpu_seconds=30, upload_seconds=1.5) == [
+        f"slow.pdf: {TOO_SLOW}",
+        "good.txt: there was no time left to read it; upload fewer files at once",
+    ]
+
+
+def test_stop(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "slow.pdf", slow_pdf()), write(tmp_path / "good.txt", "lamp")]
+    stop = threading.Event()
+    timer = threading.Timer(0.6, stop.set)
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(DocumentError, match="The files were not read: stopped before it was read") as error:
+        parse_documents(paths, stop=stop.is_set)
+    assert time.monotonic() - started < 2
+    one_line(error)
+    timer.join()
+    assert not readers()
+
+
+# --- a child that says what is no document ---
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        "9" * 5_000,
+        '{"pages": 1, "warnings": [], "passages": 7}',
+        '{"pages": 1, "warnings": [], "passages": [[0, "page 0"]]}',
+        '{"pages": 1, "warnings": [], "passages": [[1, " "]]}',
+        '{"pages": 1, "warnings": [], "passages": [[1]]}',
+        '{"pages": "many", "warnings": [], "passages": []}',
+        '{"pages": 1, "warnings": null, "passages": []}',
+        '{"pages": 1, "warnings": [], "passages": [[1, "\\ud800"]]}',
+        '{"pages": Infinity, "warnings": [], "passages": []}',
+    ],
+)
+def test_a_wrong_answer_is_no_document(answer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sandbox.Sandbox, "ask", lambda self, request: answer.encode())
+    assert lines([write(tmp_path / "a.txt", "lamp")]) == [
+        "a.txt: it could not be read and is probably damaged; save it again"
+    ]
+
+
+# --- question files ---
+
+
+@pytest.mark.parametrize("path", sorted(CORPORA.glob("*/questions.jsonl")), ids=lambda path: path.parent.name)
+def test_question_files(path: Path) -> None:
+    assert parse_questions(path) == read_questions(path)
+
+
+def test_questions_bring_their_passages_and_bad_rows_their_reasons(tmp_path: Path) -> None:
+    row = {"question": "Who?", "target": ["Ulla", 7], "ret_passages": [{"title": "A", "text": "Ulla."}, "Orlo."]}
+    path = write(tmp_path / "q.jsonl", "\n".join([json.dumps(row), "[" * 100_000, '{"question": ' + "9" * 5_000]))
+    assert parse_questions(path) == read_questions(path)
+    assert parse_questions(path).skipped == ("row 2: nested too deeply", "row 3: not valid JSON")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("q.jsonl", b"{}", "q.jsonl has no row with a question and golden answers. 1 row skipped: row 1: no question."),
+        ("q.csv", b"MZ\0\0", "q.csv: it does not look like text; save it as UTF-8 text."),
+    ],
+)
+def test_a_bad_question_file_gets_its_sentence(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    with pytest.raises(DocumentError) as error:
+        parse_questions(write(tmp_path / name, data))
+    assert one_line(error) == message
+
+
+def test_a_question_file_that_takes_too_much(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.csv", "question,answer\n" + "q,a\n" * 400_000)
+    with pytest.raises(DocumentError, match=f"q.csv: {TOO_BIG}") as error:
+        parse_questions(path, replace(QUICK, memory=30 * MIB))
+    one_line(error)

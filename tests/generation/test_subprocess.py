@@ -1,0 +1,227 @@
+"""The model in a process of its own: the same answers, and what comes of its death."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from spring.errors import BackboneError, ModelError, PromptError
+from spring.generation.engine import LocalEngine
+from spring.generation.subprocess import client as model_process
+from spring.generation.subprocess.client import SubprocessEngine
+from spring.generation.subprocess.protocol import Failed, Measure, Measured, read_report, send_command
+from spring.generation.subprocess.server import UNEXPECTED, ModelServer
+from spring.generation.types import DecodingOptions, GenerationRequest
+from spring.models.backbone import Backbone
+from spring.models.virtual_tokens import VirtualTokens
+from tests.conftest import PROMPT, ROOT, asks, finish, forced_ids, new_engine, one_line
+
+
+@pytest.fixture(scope="module")
+def token_file(tiny_llama: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokens") / "tokens.safetensors"
+    tokens = new_engine(tiny_llama).tokens
+    VirtualTokens(tokens.embeddings, tiny_llama.name, tokens.learned).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def process(tiny_llama_folder: Path, token_file: Path) -> Iterator[SubprocessEngine]:
+    model = SubprocessEngine(backbone=str(tiny_llama_folder), tokens=str(token_file), precision="fp32")
+    yield model
+    model.close()
+
+
+def wait_until(condition, seconds: float = 60.0) -> float:
+    """Seconds that it took until the condition held."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_it_answers_as_the_engine_does(process: SubprocessEngine, llama_engine: LocalEngine) -> None:
+    requests = asks(PROMPT, (0, 50))
+    assert process.backbone.name == llama_engine.backbone.name
+    assert process.backbone.context_length == llama_engine.backbone.context_length
+    assert (len(process.tokens), process.tokens.learned) == (50, "for the tests")
+    assert process.device == "cpu"
+    assert forced_ids(process, requests) == forced_ids(llama_engine, requests)
+    assert process.length(requests[1]) == llama_engine.length(requests[1])
+    sampled = [finish(engine, requests, temperature=1.0, seed=5).ids for engine in (process, llama_engine)]
+    assert sampled[0] == sampled[1]
+
+
+def test_streams_take_turns_and_a_dropped_one_is_stopped(process: SubprocessEngine) -> None:
+    long, short = (process.stream(asks(PROMPT, (0,)), DecodingOptions(200, ignore_eos=True)) for _ in range(2))
+    next(long)
+    assert len([next(short) for _ in range(5)]) == 5
+    assert len(next(long).ids[0]) <= 3  # a step is made when one is asked for, not ahead
+    long.close()
+    short.close()
+    assert not process._child._boxes
+    assert forced_ids(process, asks(PROMPT, (0,)), 3)
+
+
+def test_what_cannot_be_asked_is_said_as_the_engine_says_it(process: SubprocessEngine) -> None:
+    with pytest.raises(PromptError) as error:
+        finish(process, asks(PROMPT, (99,)))
+    assert "99 virtual tokens are out of range" in one_line(error)
+
+
+def test_killed_while_streaming_it_says_so_and_answers_again(process: SubprocessEngine) -> None:
+    before = forced_ids(process, asks(PROMPT, (0, 50)))
+    stream = process.stream(asks(PROMPT, (0, 50)), DecodingOptions(200, ignore_eos=True))
+    next(stream)
+    killed, started = process.pid, time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    with pytest.raises(ModelError) as error:
+        list(stream)
+    assert time.monotonic() - started < 5
+    assert one_line(error) == "The model has stopped unexpectedly and is being loaded again: please ask again."
+    assert forced_ids(process, asks(PROMPT, (0, 50))) == before  # waits until it is loaded
+    assert process.ready
+    assert process.pid != killed
+    assert not psutil.pid_exists(killed)
+    assert not process._child._boxes
+
+
+def test_it_is_loaded_again_though_there_is_no_room_for_a_process_at_first(
+    process: SubprocessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, failures = subprocess.Popen, [OSError("too many open files")] * 2
+
+    def start_later(*given: Any, **options: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return start(*given, **options)
+
+    monkeypatch.setattr(model_process, "PAUSE_WITHOUT_ROOM", 0.05)
+    monkeypatch.setattr(model_process.subprocess, "Popen", start_later)
+    os.kill(process.pid, signal.SIGKILL)
+    process._child.ended.wait(5)
+    assert forced_ids(process, asks(PROMPT, (0, 50)))
+    assert not failures
+
+
+def test_why_it_cannot_be_loaded_again_is_said(
+    process: SubprocessEngine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(process, "_options", process._options | {"precision": "none"})
+    os.kill(process.pid, signal.SIGKILL)
+    process._child.ended.wait(5)
+    with pytest.raises(BackboneError, match="none"):  # an answer that waits for it is told so at once
+        wait_until(lambda: process.ready)
+    assert "it is started again in 1 s. " in capfd.readouterr().err
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError) as error:
+        SubprocessEngine(backbone=str(tmp_path / "nowhere"))
+    assert "nowhere" in one_line(error)
+
+
+def test_it_ends_when_the_server_is_killed(tiny_llama_folder: Path) -> None:
+    program = (
+        "from spring.generation.subprocess.client import SubprocessEngine; import sys, time; "
+        "print(SubprocessEngine(backbone=sys.argv[1], precision='fp32').pid, flush=True); time.sleep(99)"
+    )
+    command = [sys.executable, "-c", program, str(tiny_llama_folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        model = psutil.Process(int(server.stdout.readline()))
+        server.kill()
+        gone, _ = psutil.wait_procs([model], timeout=5)
+        assert gone or model.status() == psutil.STATUS_ZOMBIE  # nobody reaps it in a container without init
+
+
+class Panic(BaseException):
+    """As a tokenizer's: no Exception."""
+
+
+class Panicking:
+    """An engine that cannot count the first prompt."""
+
+    calls = 0
+
+    def length(self, request: GenerationRequest) -> int:
+        self.calls += 1
+        if self.calls == 1:
+            raise Panic
+        return 7
+
+
+def test_a_panic_while_counting_is_told_and_the_next_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spring.generation.subprocess.server.os._exit", sys.exit)
+    ours, theirs = Pipe()
+
+    def listen() -> None:
+        with suppress(SystemExit):
+            ModelServer(theirs, Panicking())._listen()  # type: ignore[arg-type]
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    for id in (1, 2):
+        send_command(ours, Measure(id, GenerationRequest(PROMPT)))
+    assert read_report(ours) == Failed(1, "ModelError", UNEXPECTED)
+    assert read_report(ours) == Measured(2, 7)
+    ours.close()
+    listening.join(5)
+    assert not listening.is_alive()
+
+
+# --- out of memory ---
+
+NO_MEMORY = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried ..."
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError(NO_MEMORY), torch.OutOfMemoryError("CUDA out of memory."), MemoryError()]
+)
+@pytest.mark.parametrize("step", [1, 2, 5, 9])  # reading the passages; the first token; a middle one; the last
+def test_out_of_memory_fails_that_request_alone(
+    llama_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, error: Exception, step: int
+) -> None:
+    requests = asks(PROMPT, (0, 50))
+    expected, calls = forced_ids(llama_engine, requests), []
+    llama_engine.prefixes.clear()
+    inner = llama_engine.backbone.model.base_model.forward
+
+    def forward(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == step:
+            raise error
+        return inner(*args, **kwargs)
+
+    monkeypatch.setattr(llama_engine.backbone.model.base_model, "forward", forward)
+    with pytest.raises(ModelError) as raised:
+        forced_ids(llama_engine, requests)
+    assert "not enough memory for this question" in one_line(raised)
+    assert len(calls) == step
+    assert len(llama_engine.prefixes) == 0  # what was kept makes room
+    assert forced_ids(llama_engine, requests) == expected
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(
+    llama_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(llama_engine.backbone.model.base_model, "forward", forward)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        finish(llama_engine, asks())
+    monkeypatch.undo()
+    assert forced_ids(llama_engine, asks(PROMPT, (0,)))

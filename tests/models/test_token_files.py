@@ -1,0 +1,200 @@
+"""Token files: bounded before they are read, and a `.pt` without torch, in a child."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from spring.data.sandbox import parent as sandbox
+from spring.errors import TokenFileError
+from spring.models import plain_tensor, token_files
+from spring.models.plain_tensor import pt_job
+from spring.models.token_files import read_pt
+from spring.models.virtual_tokens import MAX_NORM, VirtualTokens
+from spring.settings import READING_LIMITS
+from tests.conftest import one_line
+
+NOT_PLAIN = "it is not a plain float tensor as torch.save writes it; use .safetensors"
+
+
+def matrix(n: int = 5, hidden: int = 8) -> Tensor:
+    return torch.randn(n, hidden, generator=torch.Generator().manual_seed(0))
+
+
+def saved(path: Path, content: object) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(TokenFileError) as error:
+        VirtualTokens.load(path, "tiny")
+    return one_line(error)
+
+
+def repacked(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    """The archive with the bytes of its entries changed."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, change(name, data))
+    return path
+
+
+# --- .pt ---
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        matrix(20, 8)[3:8],
+        matrix(5, 20)[:, 2:10],
+        matrix(8, 5).T,
+        matrix(5, 16)[:, ::2],
+        matrix(10, 8)[::2],
+        matrix(1, 1),
+        torch.zeros(0, 8),
+    ],
+    ids=["rows", "columns", "transposed", "every other column", "every other row", "one number", "nothing"],
+)
+def test_a_view_is_read_as_torch_reads_it(tmp_path: Path, view: Tensor) -> None:
+    path = saved(tmp_path / "t.pt", view)
+    assert torch.equal(read_pt(path), torch.load(path, weights_only=True))
+
+
+def test_what_was_saved_on_a_gpu_is_read(tmp_path: Path) -> None:
+    path = repacked(
+        saved(tmp_path / "t.pt", matrix()),
+        lambda name, data: data.replace(b"X\3\0\0\0cpu", b"X\6\0\0\0cuda:0") if name.endswith("data.pkl") else data,
+    )
+    assert torch.equal(read_pt(path), matrix())
+
+
+def test_another_order_of_bytes_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "t.pt", matrix())
+    repacked(path, lambda name, data: b"big" if name.endswith("byteorder") else data)
+    assert refusal(path) == f"t.pt: {NOT_PLAIN}."
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"K\0K\5K\x08\x86", b"K\1K\5K\x08\x86"),  # an offset that leads beyond the end
+        (b"K\5K\x08\x86", b"K\6K\x08\x86"),  # one row more
+        (b"K\x08K\1\x86", b"K\0K\1\x86"),  # all rows the same
+        (b"K\x08K\1\x86", b"K\x09K\1\x86"),  # rows farther apart
+        (b"K\x08K\1\x86", b"J\xff\xff\xff\xffK\1\x86"),  # backwards
+        (b"FloatStorage", b"LongxStorage"),
+        (b"_rebuild_tensor_v2", b"_rebuild_wrapper_x"),
+        (b"X\1\0\0\0000", b"X\1\0\0\0009"),  # a storage that is not there
+        (b"Q", b"0"),  # no storage at all
+        (b".", b""),
+    ],
+)
+def test_a_pickle_that_says_other_things_is_refused(tmp_path: Path, old: bytes, new: bytes) -> None:
+    def change(name: str, data: bytes) -> bytes:
+        if not name.endswith("data.pkl"):
+            return data
+        assert old in data
+        return data.replace(old, new)
+
+    path = repacked(saved(tmp_path / "t.pt", matrix()), change)
+    with pytest.raises(TokenFileError, match=NOT_PLAIN):
+        pt_job({"path": str(path)}, READING_LIMITS)
+
+
+def test_a_pickle_that_asks_for_gigabytes_gets_none(tmp_path: Path) -> None:  # found by `make fuzz`
+    memo = b"\x80\x02Nr\xf0\xff\xff\x7f."  # "remember this as number 2,147,483,632"
+    path = repacked(saved(tmp_path / "t.pt", matrix()), lambda name, data: memo if name.endswith("data.pkl") else data)
+    assert refusal(path) == "t.pt: reading it takes too much memory; save it again, or give a smaller part of it."
+
+
+def test_no_name_in_a_pickle_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(plain_tensor._Unpickler, "_calls", {})
+    find = plain_tensor._Unpickler.find_class
+    monkeypatch.setattr(
+        plain_tensor._Unpickler, "find_class", lambda self, *name: asked.append(name) or find(self, *name)
+    )
+    with pytest.raises(TokenFileError, match=NOT_PLAIN):
+        pt_job({"path": str(saved(tmp_path / "t.pt", matrix()))}, READING_LIMITS)
+    assert asked == [("torch._utils", "_rebuild_tensor_v2")]
+
+
+def test_a_child_that_dies_of_a_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox.Sandbox, "ask", lambda self, request: b"no safetensors")
+    assert refusal(saved(tmp_path / "t.pt", matrix())) == f"t.pt: {NOT_PLAIN}."
+    monkeypatch.undo()
+    monkeypatch.setattr(sandbox, "CHILD", "tests.support.naughty_child")  # it has no job of that name
+    assert "t.pt: the process that reads files does not start" in refusal(saved(tmp_path / "t.pt", matrix()))
+
+
+# --- what both kinds may have ---
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+    with path.open("wb") as file:
+        file.truncate(300 * 2**20)  # a hole, which takes no disk
+    assert refusal(path) == f"t{suffix} has 300 MB; 257 are the most for tokens."
+
+
+@pytest.mark.parametrize("length", [100_001, 2**40, 2**64 - 1])
+def test_a_header_that_is_too_long_is_not_read(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "t.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + bytes(200_000))
+    assert f"its header has {length:,} bytes; 100,000 are the most" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [2**40, 8], "data_offsets": [0, 64]},
+        {"dtype": "F32", "shape": [2, 8], "data_offsets": [0, 2**40]},
+        {"dtype": "F32", "shape": [2, 8], "data_offsets": [-1, 63]},
+        {"dtype": "F32", "shape": [2, 8], "data_offsets": [8, 72]},
+        {"dtype": "X1", "shape": [2, 8], "data_offsets": [0, 64]},
+    ],
+)
+def test_a_header_that_lies_is_refused(tmp_path: Path, entry: dict[str, object]) -> None:
+    header = json.dumps({"__metadata__": {"backbone": "tiny"}, "a": entry}).encode()
+    path = tmp_path / "t.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(64))
+    assert "t.safetensors is not a readable safetensors file" in refusal(path)
+
+
+def test_a_norm_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+    values = matrix()
+    values[2] *= MAX_NORM / values[2].norm() * 1.01
+    path = saved(tmp_path / "t.pt", values)
+    assert refusal(path) == "Token 3 has a norm of 10,100; 10,000 is the most that is taken for learned values."
+    values[2] *= 0.98
+    assert len(VirtualTokens.load(saved(path, values), "tiny")) == 5
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "x" * 1_001, "\x1b[31m"])
+def test_a_backbones_name_is_one_line(name: str) -> None:
+    with pytest.raises(TokenFileError, match="name is one line") as error:
+        VirtualTokens(matrix(), name)
+    one_line(error)
+
+
+def test_sizes_that_are_stated_wrongly_are_shown_shortly(tmp_path: Path) -> None:
+    VirtualTokens(matrix(), "tiny").save(tmp_path / "t.safetensors")
+    data = (tmp_path / "t.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"]["n"] = "\n" + "9" * 50_000
+    text = json.dumps(header).encode()
+    (tmp_path / "t.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    assert len(refusal(tmp_path / "t.safetensors")) < 200
+
+
+def test_the_limits_of_tokens_hold_the_largest_matrix() -> None:
+    assert 1024 * 65_536 * 4 + token_files.MOST_HEADER < token_files.MOST_BYTES

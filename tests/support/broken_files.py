@@ -1,0 +1,180 @@
+"""Broken files of every format: real ones with bytes, lines or XML changed, and ones that Hypothesis makes up."""
+
+import csv
+import io
+import json
+import random
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+from hypothesis import strategies as st
+
+from spring.models.virtual_tokens import VirtualTokens
+from tests.support.files import CORPORA, encrypted, pdf, saved, word_file
+from tests.support.hostile import TOO_SLOW, hostile_files
+
+FORMATS = (".pdf", ".docx", ".html", ".md", ".txt", ".csv", ".jsonl")
+
+# What the formats are sensitive to.
+WORDS = (
+    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"-1", b"9" * 20, b"1e999",
+    b"/Filter/FlateDecode", b"/Length 0", b"/Length -1", b"/Kids[1 0 R]", b"/Prev 0", b"obj", b"endobj", b"stream\n",
+    b"<<", b">>", b"[", b"]", b"(", b")", b"/Type/ObjStm", b"/Encrypt", b"BT", b"Tj", b"Do", b"/Identity-H",
+    b"<w:p>", b"</w:p>", b"<w:tbl>", b"<w:tr>", b"<!DOCTYPE a [", b"<!ENTITY b 'c'>", b"&b;", b"&#xD800;", b"&#0;",
+    b"<table>", b"</tr>", b"<script>", b"<!--", b"-->", b"<![CDATA[", b"<svg>", b"<template>", b"<plaintext>",
+    b'"', b'""', b",", b";", b"\t", b"\r", b"\n\n", b"{", b"}", b'{"text": "', b"\\ud800", b"\\u0000", b"null", b"NaN",
+    b"# ", b"```", b"| a |", b"- ", "\u2028".encode(), "\u0301".encode() * 40, "\U0001f600".encode(), b"a" * 5_000,
+)  # fmt: skip
+
+
+# --- real files, and what is done to them ---
+
+
+@cache
+def seeds(suffix: str) -> tuple[bytes, ...]:
+    """Real files of a format, and the hostile ones that take no time."""
+    files = [path.read_bytes() for path in sorted(CORPORA.rglob(f"documents/*{suffix}"))]
+    hostile = (file for file in hostile_files().values() if TOO_SLOW not in file.line and len(file.data) < 9_000)
+    files += [file.data for file in hostile if file.name.endswith(suffix)]
+    if suffix == ".pdf":
+        files += [pdf(["The lamp burns."], [], ["Whale oil."]), encrypted(pdf(["Lamp."]), "")]
+    if suffix == ".docx":
+        files.append(saved(word_file()))
+    return tuple(files)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """A few changes at random places."""
+    changed = bytearray(data[: 2**17])
+    for _ in range(chance.choice((1, 2, 4, 8, 32))):
+        place, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 4, 64, 1_000))
+        match chance.randrange(6):
+            case 0:
+                changed[place : place + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del changed[place : place + length]
+            case 2:
+                changed[place:place] = changed[place : place + length] * chance.choice((1, 2, 50))
+            case 3:
+                changed[place:place] = chance.choice(WORDS)
+            case 4:
+                other = chance.randrange(len(changed) + 1)
+                changed[place : place + length] = changed[other : other + length]
+            case 5 if chance.random() < 0.1:
+                del changed[place:]
+            case 5:
+                changed[place : place + 8] = chance.choice(WORDS)
+    return bytes(changed)
+
+
+def mutated_inside(data: bytes, chance: random.Random, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive with a part or two of it changed, so that it is still an archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as whole, zipfile.ZipFile(buffer, "w", method) as archive:
+        names = whole.namelist()
+        chosen = {*chance.sample(names, k=min(len(names), chance.choice((1, 1, 2))))}
+        chosen |= {name for name in names if name.endswith(("document.xml", "data.pkl")) and chance.random() < 0.7}
+        for name in names:
+            content = whole.read(name)
+            archive.writestr(name, mutated(content, chance) if name in chosen else content)
+    return buffer.getvalue()
+
+
+def mutation(suffix: str) -> Callable[[int], bytes]:
+    def make(number: int) -> bytes:
+        chance = random.Random(number)
+        data = chance.choice(seeds(suffix))
+        if suffix == ".docx" and zipfile.is_zipfile(io.BytesIO(data)) and chance.random() < 0.7:
+            return mutated_inside(data, chance)
+        return mutated(data, chance)
+
+    return make
+
+
+# --- made up files ---
+
+TEXT = st.text(max_size=200) | st.text(st.sampled_from("ab \n\t\r\"',;|#*`-<>&\\/{}[]()\u2028\u0301漢ไ"), max_size=400)
+ENCODINGS = (*["utf-8"] * 12, "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "koi8_r", "shift_jis", "utf-32")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+ROWS = st.fixed_dictionaries({}, optional=dict.fromkeys(("contents", "text", "title", "id"), TEXT | VALUES))
+TAGS = ("p", "div", "b", "table", "tr", "td", "h1", "title", "li", "pre", "script", "template", "svg", "rt", "body")
+HTML = st.recursive(
+    TEXT,
+    lambda inner: st.builds(
+        lambda tag, parts, closed: f"<{tag}>{''.join(parts)}{f'</{tag}>' if closed else ''}",
+        st.sampled_from(TAGS) | TEXT,
+        st.lists(inner, max_size=5),
+        st.booleans(),
+    ),
+    max_leaves=25,
+)
+
+
+def as_csv(rows: list[list[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows(rows)
+    return buffer.getvalue()
+
+
+def as_docx(paragraphs: list[str]) -> bytes:
+    document = word_file()
+    for text in paragraphs:
+        document.add_paragraph("".join(letter for letter in text if letter.isprintable()))
+    return saved(document)
+
+
+def as_pdf(pages: list[list[str]]) -> bytes:
+    return pdf(*([line.encode("ascii", "replace").decode() for line in lines] for lines in pages))
+
+
+def encoded(texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
+    return st.builds(lambda text, name: text.encode(name, "replace"), texts, st.sampled_from(ENCODINGS))
+
+
+def made_up(suffix: str) -> st.SearchStrategy[bytes]:
+    match suffix:
+        case ".pdf":
+            return st.builds(as_pdf, st.lists(st.lists(TEXT, max_size=4), min_size=1, max_size=3))
+        case ".docx":
+            return st.builds(as_docx, st.lists(TEXT, max_size=4))
+        case ".html":
+            return encoded(HTML)
+        case ".csv":
+            return encoded(st.builds(as_csv, st.lists(st.lists(TEXT, max_size=5), max_size=5)) | TEXT)
+        case ".jsonl":
+            rows = (ROWS | VALUES).map(lambda row: json.dumps(row, ensure_ascii=False)) | TEXT
+            return encoded(st.lists(rows, max_size=6).map("\n".join))
+    return encoded(TEXT) | st.binary(max_size=300)
+
+
+def files(suffix: str) -> st.SearchStrategy[bytes]:
+    numbers = st.integers(0, 2**64).map(mutation(suffix))
+    return st.booleans().flatmap(lambda real: numbers if real else made_up(suffix))
+
+
+# --- token files ---
+
+
+def whole_token_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Small files in all types, as the mutations start from them."""
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        matrix = torch.randn(5, 8, generator=torch.Generator().manual_seed(1)).to(dtype)
+        torch.save(matrix, folder / "whole.pt")
+        yield ".pt", (folder / "whole.pt").read_bytes()
+        VirtualTokens(matrix, "tiny", "learned", {"seed": "1"}).save(folder / "whole.safetensors")
+        yield ".safetensors", (folder / "whole.safetensors").read_bytes()
+
+
+def broken_token_file(whole: list[tuple[str, bytes]], number: int) -> tuple[str, bytes]:
+    """The suffix and the bytes of a token file with some changes."""
+    chance = random.Random(number)
+    suffix, content = chance.choice(whole)
+    inside = suffix == ".pt" and chance.random() < 0.6
+    return suffix, mutated_inside(content, chance, zipfile.ZIP_STORED) if inside else mutated(content, chance)
