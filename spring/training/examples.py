@@ -11,8 +11,8 @@ from spring.data.types import Collection, Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained
 from spring.models.backbone import Backbone
-from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import build_prompt
+from spring.rag.retriever import Retriever
 from spring.training.loss import Example, Target
 
 MOST_DEV_ANSWERS = 16  # golden answers of a dev question; some sets have a hundred names for one thing
@@ -61,7 +61,7 @@ class Examples:
         self,
         backbone: Backbone,
         questions: Sequence[Question],
-        retriever: Bm25Retriever | None,
+        retriever: Retriever | None,
         gold: Mapping[str, Sequence[Passage]],
         draw: Draw,
     ) -> None:
@@ -78,8 +78,8 @@ class Examples:
     def fingerprint(self) -> str:
         """A hash of all that samples are drawn from."""
         found = hashlib.sha256(repr(self.questions).encode())
-        for passage in self._retriever.passages if self._retriever else ():
-            found.update(passage.text.encode())
+        if self._retriever is not None:
+            found.update(self._retriever.fingerprint().encode())
         for question in self.questions:
             found.update(repr(self._gold_of(question)).encode())
         return found.hexdigest()
