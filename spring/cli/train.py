@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.cli.options import Commands, add_model_options, read_corpus, say, whole_number
+from spring.cli.options import add_model_options, read_corpus, say, whole_number
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ _SETTINGS = {  # options that are fields of TrainingSettings
 }
 
 
-def add_train(commands: Commands) -> None:
-    """`train`: its options."""
-    parser = commands.add_parser("train", help="learn virtual tokens for a backbone")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
     add = parser.add_argument
     add("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (FlashRAG's, SPRING's) or CSV")
     add("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search")
@@ -70,7 +69,6 @@ def add_train(commands: Commands) -> None:
     for name, kind in _SETTINGS.items():
         add(f"--{name.replace('_', '-')}", type=kind, metavar="N", help="default: what suits the backbone's size")
     add_model_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
