@@ -6,12 +6,15 @@ from typing import Protocol
 
 from spring.data.types import Passage
 
+NOTHING_FITS = "Nothing fits: no passage shares a word with the question that says what it is about."
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found. score: BM25, above 0. rank: from 1. terms: the question's terms that it contains.
+    """A passage that was found.
 
-    One that came with the question, and was not searched for, has score 0 and no terms.
+    score: the retriever's, above 0; 0 for a passage that came with the question. rank: from 1, the best.
+    terms: the words of the question that the passage contains, case and accents folded; none with score 0.
     """
 
     passage: Passage
