@@ -1,4 +1,4 @@
-"""The command line: `python -m spring ask`, `evaluate`, `train`, `backbones`, `prepare`."""
+"""The command line: `python -m spring ask`, `evaluate`, `train`, `read`, `backbones`, `prepare`."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from spring.cli.backbones import add_backbones
 from spring.cli.evaluate import add_evaluate
 from spring.cli.options import say
 from spring.cli.prepare import add_prepare
+from spring.cli.read import add_read
 from spring.cli.train import add_train
 from spring.errors import SpringError
 
@@ -23,7 +24,7 @@ class _ArgumentParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _ArgumentParser(prog="python -m spring", description="Answers with and without learned virtual tokens.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_ask, add_evaluate, add_train, add_backbones, add_prepare):
+    for add in (add_ask, add_evaluate, add_train, add_read, add_backbones, add_prepare):
         add(commands)
     return parser
 

@@ -43,11 +43,10 @@ class Draw:
 
 def gold_passages(collection: Collection) -> Mapping[str, Sequence[Passage]]:
     """The passages of every row of a JSON Lines collection, by the row's id."""
-    ids = {(d.name, page): p.id for d in collection.documents for page, p in enumerate(d.pages, start=1) if p.id}
     rows: dict[str, list[Passage]] = {}
     for passage in collection.passages:
-        if id := ids.get((passage.document, passage.page)):
-            rows.setdefault(id, []).append(passage)
+        if passage.id:
+            rows.setdefault(passage.id, []).append(passage)
     return rows
 
 
@@ -79,7 +78,7 @@ class Examples:
         """A hash of all that samples are drawn from."""
         found = hashlib.sha256(repr(self.questions).encode())
         for passage in self._retriever.passages if self._retriever else ():
-            found.update(passage.text.encode())
+            found.update(passage.titled.encode())
         for question in self.questions:
             found.update(repr(self._gold_of(question)).encode())
         return found.hexdigest()
@@ -124,7 +123,7 @@ class Examples:
 
     def length(self, number: int) -> int:
         """About how long the passages of a sample are, in characters."""
-        return sum(len(passage.text) for passage in self.passages(number))
+        return sum(len(passage.titled) for passage in self.passages(number))
 
     def _draw(self, number: int) -> tuple[int, int]:
         """The place of a sample's question among all, and which draw of its passages it has."""
@@ -161,7 +160,7 @@ class Examples:
     def _gold_of(self, question: Question) -> Passage | None:
         """The piece of the gold row that holds an answer."""
         pieces = self._gold.get(question.gold_passage, ())
-        holds = (p for p in pieces if any(contained(p.text, answer) for answer in question.golden_answers))
+        holds = (p for p in pieces if any(contained(p.titled, answer) for answer in question.golden_answers))
         return next(holds, pieces[0] if pieces else None)
 
     def _encode(

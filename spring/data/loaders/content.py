@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from spring.data.cleaning import clean_text, one_line
-from spring.data.types import Page
+from spring.data.types import LONGEST_TITLE, Page
 from spring.errors import DocumentError
 
 
@@ -16,13 +16,10 @@ class Content(NamedTuple):
     title: str = ""  # the document's own; "" where it has none
 
 
-_LONGEST_TITLE = 200  # characters; it is repeated in every passage of its page
-
-
 def clean_page(text: str, title: str = "") -> Page:
     """A page of clean text. A title with nothing below it, or as long as a paragraph, becomes text."""
     text, title = clean_text(text), one_line(clean_text(title))
-    if not text or len(title) > _LONGEST_TITLE:
+    if not text or len(title) > LONGEST_TITLE:
         return Page(f"{title}\n{text}".strip())
     return Page(text, title)
 
