@@ -11,8 +11,8 @@ from spring.data.types import Collection, Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained
 from spring.models.backbone import Backbone
-from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import build_prompt
+from spring.rag.retriever import Retriever
 from spring.training.loss import Example, Target
 
 MAX_DEV_ANSWERS = 16  # golden answers of a dev question that are scored; some sets have a hundred names for one thing
@@ -67,7 +67,7 @@ class Examples:
         self,
         backbone: Backbone,
         questions: Sequence[Question],
-        retriever: Bm25Retriever | None = None,
+        retriever: Retriever | None = None,
         gold: Mapping[str, Sequence[Passage]] | None = None,
         settings: SampleSettings = SampleSettings(),
     ) -> None:
@@ -97,8 +97,8 @@ class Examples:
     def fingerprint(self) -> str:
         """SHA-256 of all data that samples are drawn from."""
         digest = hashlib.sha256(repr(self.questions).encode())
-        for passage in self._retriever.passages if self._retriever else ():
-            digest.update(passage.text.encode())
+        if self._retriever is not None:
+            digest.update(self._retriever.fingerprint().encode())
         for question in self.questions:
             digest.update(repr(self._gold_of(question)).encode())
         return digest.hexdigest()
