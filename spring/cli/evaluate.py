@@ -6,12 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from spring.cli.options import Commands, add_model_options, add_tokens_option, load, read_corpus, say, whole_number
+from spring.cli.options import add_model_options, add_tokens_option, load, read_corpus, say, whole_number
 
 
-def add_evaluate(commands: Commands) -> None:
-    """`evaluate`: its options."""
-    parser = commands.add_parser("evaluate", help="score the answers to a question file, for several k")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
     parser.add_argument("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (FlashRAG's, SPRING's) or CSV")
     parser.add_argument("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search")
     parser.add_argument(
@@ -26,7 +25,6 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,18 +1,16 @@
-"""What the commands of the command line share, and `prepare`."""
+"""Options that several commands share, and what they do with them."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from spring.errors import DocumentError, PromptError
 
 if TYPE_CHECKING:
     from spring.data.types import Collection
     from spring.generation.engine import LocalEngine
-
-Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
 def say(line: str) -> None:

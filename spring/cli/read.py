@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spring.cli.options import Commands
 from spring.errors import DocumentError, PromptError
 
 if TYPE_CHECKING:
@@ -27,13 +26,12 @@ class _Read:
     good: bool
 
 
-def add_read(commands: Commands) -> None:
-    """`read`: its options."""
-    read = commands.add_parser("read", help="show what is read of documents, or of question files")
-    read.add_argument("documents", nargs="*", type=Path, metavar="PATH", help="documents, or folders of them")
-    read.add_argument("--questions", nargs="+", default=[], type=Path, metavar="PATH", help="question files")
-    read.add_argument("--json", action="store_true", help="print one JSON object a file, one a line")
-    read.set_defaults(run=run)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the files to read."""
+    add = parser.add_argument
+    add("documents", nargs="*", type=Path, metavar="PATH", help="documents, or folders of them")
+    add("--questions", nargs="+", default=[], type=Path, metavar="PATH", help="question files")
+    add("--json", action="store_true", help="print one JSON object a file, one a line")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
 from spring.generation.types import Answer, DecodingOptions, Engine, GenerationRequest, Progress, check_ks
-from spring.rag.bm25 import Bm25Retriever, Hit
 from spring.rag.prompt import Prompt, build_prompt
+from spring.rag.retriever import Hit, Retriever
 
 MOST_PASSAGES = 20
 MOST_CHARACTERS_PER_TOKEN = 16  # longer text surely does not fit, so it is not tokenized
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def compare(
-    engine: Engine, retriever: Bm25Retriever, question: str, settings: ComparisonSettings = ComparisonSettings()
+    engine: Engine, retriever: Retriever, question: str, settings: ComparisonSettings = ComparisonSettings()
 ) -> Iterator[Comparison]:
     """Answer one question for several k; the first snapshot has the passages, the following ones the answers.
 

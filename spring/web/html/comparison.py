@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.types import Answer, Engine
-from spring.rag.bm25 import STOP_WORDS, Hit, marked_spans, tokenize
+from spring.rag.retriever import Hit
+from spring.rag.terms import STOP_WORDS, marked_spans, tokenize
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
