@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast test-busy evaluate space fuzz soak check install format clean
+.PHONY: demo test test-fast test-busy evaluate space wheel fuzz soak check install format clean
 
 
 demo: install
@@ -37,6 +37,10 @@ evaluate: install
 # The folder to push to a Space, in out/space; SPACE=owner/name puts its picture into the card.
 space: install .venv/.test
 	$(BIN)/python -m tools.space --start $(if $(SPACE),--space $(SPACE))
+
+# The wheel, in out/wheel: built, checked, installed into an environment of its own, and asked one question.
+wheel: install .venv/.test
+	$(BIN)/python -m tools.wheel --try
 
 # Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
 fuzz: install .venv/.test
