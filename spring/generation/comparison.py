@@ -7,8 +7,8 @@ from typing import Any
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
 from spring.generation.types import Answer, DecodingOptions, Engine, GenerationRequest, Progress, check_ks
-from spring.rag.bm25 import Bm25Retriever, Hit
 from spring.rag.prompt import Prompt, build_prompt
+from spring.rag.retriever import Hit, Retriever
 
 MOST_PASSAGES = 20
 MOST_CHARACTERS_PER_TOKEN = 16  # longer text surely does not fit, so it is not tokenized
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def compare(
-    engine: Engine, retriever: Bm25Retriever, question: str, settings: ComparisonSettings = ComparisonSettings()
+    engine: Engine, retriever: Retriever, question: str, settings: ComparisonSettings = ComparisonSettings()
 ) -> Iterator[Comparison]:
     """Answer one question for several k; the first snapshot has the passages, the following ones the answers.
 
@@ -116,7 +116,7 @@ def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Compa
     room = engine.backbone.context_length - settings.max_new_tokens
     for kept in range(len(hits), -1, -1):
         passages = [hit.passage for hit in hits[:kept]]
-        if sum(len(passage.text) for passage in passages) > MOST_CHARACTERS_PER_TOKEN * room:
+        if sum(len(passage.titled) for passage in passages) > MOST_CHARACTERS_PER_TOKEN * room:
             continue
         plain = engine.length(GenerationRequest(build_prompt(passages, question), most))
         told = engine.length(GenerationRequest(build_prompt(passages, question, instruction=True)))
@@ -141,7 +141,8 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
                 "score": hit.score,
                 "document": hit.passage.document,
                 "page": hit.passage.page,
-                "text": hit.passage.text,
+                "section": hit.passage.section,
+                "text": hit.passage.titled,
             }
             for hit in comparison.hits
         ],

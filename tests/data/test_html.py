@@ -1,6 +1,9 @@
 """HTML pages: the text that a reader sees of the article, in order, and where its headings are."""
 
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -155,9 +158,12 @@ def test_the_article_without_its_surroundings() -> None:
     assert not any(word in page.text for word in ("Ostgate", "Shop", "Ten soups", "Read next", "Imprint"))
 
 
-def test_a_page_without_an_article_is_read_whole() -> None:
-    rows = "".join(f"<tr><td>Room {n}</td><td>Tenant of number {n}</td></tr>" for n in range(40))
-    assert text_of(f"<header>The house</header><table>{rows}</table><footer>Ask the porter</footer>").count("\n") == 41
+@pytest.mark.parametrize("extracted", ["", "The bell was cast from old coins in the year"])
+def test_a_page_of_which_much_would_be_lost_is_read_whole(monkeypatch: pytest.MonkeyPatch, extracted: str) -> None:
+    monkeypatch.setattr("trafilatura.bare_extraction", lambda *_, **__: SimpleNamespace(text=extracted))
+    bell = "<p>The bell was cast from old coins in the year of the flood.</p>"
+    rooms = "".join(f"<p>Room {n} of the east wing has a stove and two chairs by the door.</p>" for n in range(20))
+    assert text_of(f"<header>The house</header>{bell}{rooms}<footer>Ask the porter</footer>").count("\n") == 22
 
 
 # --- titles ---
@@ -201,9 +207,6 @@ def test_a_cell_that_claims_to_span_everything_is_not_repeated_without_end() -> 
     assert len(text_of(html)) < 5_000_000
 
 
-def test_trafilatura_is_imported_for_html_alone(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
+def test_trafilatura_is_imported_for_html_alone() -> None:
     code = "import sys, spring.data.loaders.registry; sys.exit('trafilatura' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,10 +10,10 @@ import pytest
 
 from spring.data.collection import read_collection
 from spring.data.types import Passage
-from spring.rag.bm25 import (
+from spring.rag.bm25 import Bm25Retriever
+from spring.rag.retriever import Hit
+from spring.rag.terms import (
     STOP_WORDS,
-    Bm25Retriever,
-    Hit,
     marked_spans,
     question_terms,
     term_spans,
@@ -153,7 +153,7 @@ def corpus() -> list[Passage]:
 
 def test_ranking_equals_bm25s(corpus: list[Passage]) -> None:
     retriever = Bm25Retriever(corpus)
-    tokens = [tokenize(passage.text) for passage in corpus]
+    tokens = [tokenize(passage.searched) for passage in corpus]
     reference = bm25s.BM25(method="lucene", k1=1.5, b=0.75, dtype="float64")
     reference.index(tokens, show_progress=False)
     place = {id(passage): index for index, passage in enumerate(corpus)}

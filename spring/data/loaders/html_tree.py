@@ -14,11 +14,11 @@ Element: TypeAlias = html.HtmlElement
 
 _DEEPEST = 200  # levels; what is nested deeper is moved up to this level
 _REMOVED_TAGS = """
-    annotation annotation-xml applet area audio base button canvas datalist embed frame frameset head iframe input link
+    annotation annotation-xml applet area audio base button canvas datalist embed frame frameset iframe input link
     map menu meta meter nav noembed noframes noscript object option optgroup param progress rp rt script select source
-    style svg template textarea track video
+    style svg template textarea title track video
 """
-_REMOVED = frozenset(_REMOVED_TAGS.split())
+_REMOVED = frozenset(_REMOVED_TAGS.split())  # not the head: libxml2 leaves an article in it if there is no body
 _REMOVED_ROLES = "navigation menu menubar search dialog alertdialog button toolbar tablist tooltip"
 _ROLES = frozenset(_REMOVED_ROLES.split())
 _NEVER = frozenset(["html", "body", "main", "article"])  # pages hide these until a script shows them

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.types import Answer, Engine
-from spring.rag.bm25 import STOP_WORDS, Hit, marked_spans, tokenize
+from spring.rag.retriever import Hit
+from spring.rag.terms import STOP_WORDS, marked_spans, tokenize
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -113,10 +114,11 @@ def _marking_answer(comparison: "Comparison") -> str:
 
 def _passage(hit: Hit, answer_terms: set[str]) -> str:
     passage = hit.passage
+    section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
     return (
         f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
-        f"<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
-        f"<p>{_marked(passage.text, set(hit.terms), answer_terms)}</p></li>"
+        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
+        f"<p>{_marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
     )
 
 
