@@ -64,7 +64,12 @@ def parse(text: str) -> Element:
     """The root of a page's tree, without comments."""
     text = re.sub(r"^\s*<\?xml[^>]*>", "", text)  # it may name an encoding, which a text no longer has
     parser = html.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True)
-    root = etree.HTML(text + "\n", parser)
+    try:
+        root = etree.HTML(text + "\n", parser)
+    except etree.XMLSyntaxError as error:
+        if parser.error_log.filter_from_errors():
+            raise
+        raise MemoryError from error  # libxml2 found none, and says nothing of it
     if root is None:
         return html.Element("html")
     if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
