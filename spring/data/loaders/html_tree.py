@@ -67,9 +67,9 @@ def parse(text: str) -> Element:
     try:
         root = etree.HTML(text + "\n", parser)
     except etree.XMLSyntaxError as error:
-        if parser.error_log.filter_from_errors():
-            raise
-        raise MemoryError from error  # libxml2 found none, and says nothing of it
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        raise
     if root is None:
         return html.Element("html")
     if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
