@@ -104,7 +104,7 @@ def types(value: object) -> object:
     return [types(item) for item in value] if isinstance(value, list) else type(value).__name__
 
 
-PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "text": "str"}
+PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "section": "str", "text": "str"}
 ANSWER = {
     "virtual_tokens": "int",
     "instruction": "bool",
