@@ -27,6 +27,7 @@ def test_readme_is_short() -> None:
     assert len(README.splitlines()) <= 120
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(".venv/bin/python -m spring")])
 def test_commands_run(command: str) -> None:
     arguments = shlex.split(command)[1:]
