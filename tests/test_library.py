@@ -5,7 +5,6 @@ import re
 import runpy
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ import pytest
 
 import spring
 from spring.generation.engine import LocalEngine
-from spring.rag.library import load_samples
-from spring.settings import AppSettings
 from spring.web.api import Api
-from spring.web.launch import launch
 from tests.conftest import ROOT
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
+ORLO = ROOT / "corpora" / "orlo-station"
 INVENTIONS = ROOT / "corpora" / "everyday-inventions"
 
 
@@ -49,12 +46,12 @@ def program(loaded: None, monkeypatch: pytest.MonkeyPatch) -> Program:
 def test_compare_asks_a_folder_of_documents_in_15_lines(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     source = (ROOT / "examples" / "compare.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in source[1:] if line.strip()]) <= 15
-    program("compare.py", INVENTIONS / "documents", "Who invented the zipper?")
+    program("compare.py", ORLO / "documents", "Who designed the lighthouse tower at Skerl Point?")
     out = capsys.readouterr().out
-    assert "zipper.md: 1 page" in out
-    assert "[1] zipper.md, page 1: " in out
+    assert "skerl-point-lighthouse.md: 1 page" in out
+    assert "[1] skerl-point-lighthouse.md, page 1: " in out
     assert "without virtual tokens: " in out
-    assert "with 50 virtual tokens: Gideon Sundback" in out
+    assert "with 50 virtual tokens: Edvard Quillane" in out
 
 
 def test_train_writes_tokens_that_can_be_asked_with(
@@ -79,25 +76,6 @@ def test_the_worked_examples_run_one_after_the_other(
     assert "Edvard Quillane\n" in out
     assert "torch.Size([10, 64])" in out  # of the tiny model
     assert "There are no initial values 'exmaples'" in out
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves its server's event loop open
-def test_the_worked_example_of_the_http_api_runs(
-    loaded: None, default_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
-    for name in ("GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
-        monkeypatch.setenv(name, "1")
-    engine: Future[spring.Engine] = Future()
-    engine.set_result(default_engine)
-    names: dict[str, Any] = {}
-    with launch(engine, load_samples()[:1], AppSettings()) as site:
-        exec(BLOCKS[-1].replace("http://127.0.0.1:7860/", site.address), names)
-        names["client"].close()
-    result = names["result"]
-    assert "Edvard Quillane" in result["answers"][-1]["text"]
-    for key in result:
-        assert f"`{key}`" in API, key
 
 
 def test_every_public_name_and_argument_of_the_page_is_documented() -> None:
