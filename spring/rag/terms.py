@@ -275,16 +275,17 @@ def tokenize(text: str, language: str | None = None) -> list[str]:
 
 
 def passage_terms(passage: Passage) -> tuple[list[str], str]:
-    """What a passage is found by, and its language: the terms of its text, and of its title and section so many times.
+    """What a passage is found by, and its language: the terms of its text, title and section.
 
-    The repetition is the weight of these fields (TITLE_WEIGHT, SECTION_WEIGHT), as in BM25F.
+    Those of the title come TITLE_WEIGHT times, of the section SECTION_WEIGHT times: their weights as fields (BM25F).
     """
-    words = _WORD.findall(passage.text)
-    language = _language_of(words, passage.text)
-    terms = _terms(words, passage.text, language)
+    text = passage.searched
+    words = _WORD.findall(text)
+    language = _language_of(words, text)
+    terms = _terms(words, text, language)
     for field, weight in ((passage.title, TITLE_WEIGHT), (passage.section, SECTION_WEIGHT)):
-        if field:
-            terms += tokenize(field, language) * weight
+        if field and weight > 1:
+            terms += tokenize(field, language) * (weight - 1)
     return terms, language
 
 
