@@ -13,14 +13,14 @@ COLUMNS = ("name", "on the hub", "download", "memory in 4bit", "gated", "model h
 
 
 def add_backbones(commands: Commands) -> None:
-    """`backbones`: its options."""
+    """Add the command `backbones`."""
     parser = commands.add_parser("backbones", help="list the known backbones")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """List them. The memory is that of a GPU: weights, the cache of two answers, and room for the work."""
+    """List the known backbones. Memory: of a GPU, for weights, the cache of two answers and workspace."""
     from spring.models.catalog import KNOWN_BACKBONES
 
     rows = [_row(known) for known in KNOWN_BACKBONES.values()]

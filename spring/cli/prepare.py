@@ -6,7 +6,7 @@ from spring.cli.options import Commands, add_model_options, add_tokens_option, l
 
 
 def add_prepare(commands: Commands) -> None:
-    """`prepare`: its options."""
+    """Add the command `prepare`."""
     parser = commands.add_parser("prepare", help="fetch or convert a backbone ahead of time")
     add_model_options(parser)
     add_tokens_option(parser)
@@ -14,7 +14,7 @@ def add_prepare(commands: Commands) -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Fetch or convert."""
+    """Fetch or convert the backbone that the options name."""
     from spring.models.bundled import embedded_model
     from spring.settings import DEFAULT_BACKBONE
 
