@@ -27,9 +27,9 @@ from spring.generation.engine import LocalEngine
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
 from spring.settings import DEFAULT_BACKBONE
+from spring.training.backbones import prepare_attention
 from spring.training.loss import Example, Target, losses
 from spring.training.prefix_states import PrefixStates
-from spring.training.trainer import prepare
 
 KS = (50, 20, 5, 1)
 PASSAGE_TOKENS = 450
@@ -111,7 +111,7 @@ def main() -> None:
     batch = batch_of(backbone, options.batch)
 
     def packed(backbone: Backbone, tokens: Tensor, rows: list[Example]) -> Tensor:
-        prepare(backbone)
+        prepare_attention(backbone)
         return losses(PrefixStates(backbone), tokens, rows)
 
     def gradient(loss: Callable[[Backbone, Tensor, list[Example]], Tensor], rows: list[Example]) -> Tensor:

@@ -12,7 +12,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLimits:
-    """ReadingLimits of what strangers send. Those of time and memory hold for the child process that reads it."""
+    """Limits on uploaded files; those of time and memory apply to the child process that reads a file."""
 
     files: int = 50  # of one visitor
     bytes: int = 60 * MIB  # all files of one upload together

@@ -53,7 +53,7 @@ def test_files_and_pictures_named_in_readme_exist():
 def test_variables_in_the_table_are_those_read():
     from spring.settings import AppSettings
 
-    source = (ROOT / "spring" / "settings.py").read_text() + (ROOT / "spring" / "embedded.py").read_text()
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "spring").rglob("*.py")))
     assert set(re.findall(r"`(SPRING_\w+)`", README)) == set(re.findall(r"SPRING_[A-Z_]+", source))
     assert AppSettings.from_environment({}).backbone in README
     assert os.environ.get("SPRING_BACKBONE") is None  # else the other tests use another model

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spring.cli.options import (
-    Commands,
     add_baseline_options,
     add_model_options,
     add_tokens_option,
@@ -24,21 +23,19 @@ if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
 
 
-def add_ask(commands: Commands) -> None:
-    """Add the command `ask`."""
-    ask = commands.add_parser("ask", help="answer one question from documents")
-    ask.add_argument("question", metavar="QUESTION")
-    ask.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
-    ask.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
-    ask.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
-    ask.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
-    ask.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, greedy")
-    ask.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
-    add_baseline_options(ask)
-    ask.add_argument("--json", action="store_true", help="print one JSON object")
-    add_model_options(ask)
-    add_tokens_option(ask)
-    ask.set_defaults(run=run)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
+    parser.add_argument("question", metavar="QUESTION")
+    parser.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
+    parser.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
+    parser.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, greedy")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
+    add_baseline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_model_options(parser)
+    add_tokens_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:

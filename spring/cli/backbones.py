@@ -4,19 +4,15 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from spring.cli.options import Commands
-
 if TYPE_CHECKING:
     from spring.models.catalog import KnownBackbone
 
 COLUMNS = ("name", "on the hub", "download", "memory in 4bit", "gated", "model here", "tokens here")
 
 
-def add_backbones(commands: Commands) -> None:
-    """Add the command `backbones`."""
-    parser = commands.add_parser("backbones", help="list the known backbones")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from spring.cli.options import (
-    Commands,
     add_baseline_options,
     add_model_options,
     add_tokens_option,
@@ -19,9 +18,8 @@ from spring.cli.options import (
 )
 
 
-def add_evaluate(commands: Commands) -> None:
-    """Add the command `evaluate`."""
-    parser = commands.add_parser("evaluate", help="score the answers to a question file, for several k")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
     parser.add_argument("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (FlashRAG's, SPRING's) or CSV")
     parser.add_argument("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search")
     parser.add_argument(
@@ -36,7 +34,6 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,18 +1,41 @@
-"""The command line: `python -m spring ask`, `evaluate`, `train`, `backbones`, `prepare`."""
+"""The command line: `spring COMMAND`, or `python -m spring COMMAND`.
+
+A new command is a file `spring/cli/NAME.py` with `add_options` and `run`, and a line in COMMANDS.
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import NoReturn, Protocol, cast
 
-from spring.cli.ask import add_ask
-from spring.cli.backbones import add_backbones
-from spring.cli.evaluate import add_evaluate
+from spring import __version__
 from spring.cli.options import say
-from spring.cli.prepare import add_prepare
-from spring.cli.train import add_train
 from spring.errors import SpringError
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "ask": "answer one question from your documents, without and with virtual tokens",
+        "search": "show the passages that fit a question; needs no model",
+        "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
+        "train": "learn virtual tokens from questions and documents",
+        "backbones": "list the known language models, their sizes, and which are on this machine",
+        "prepare": "download or convert a language model ahead of time",
+    }
+)
+"""Name and help text of each command, in the order of `spring --help`. The file is `spring/cli/NAME.py`."""
+
+
+class Command(Protocol):
+    """What the file of a command defines."""
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+
+    def run(self, options: argparse.Namespace) -> None:
+        """Run the command; a SpringError becomes one line on stderr and exit code 2."""
 
 
 class _ArgumentParser(argparse.ArgumentParser):
@@ -21,15 +44,29 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _ArgumentParser(prog="python -m spring", description="Answers with and without learned virtual tokens.")
+    parser = _ArgumentParser(
+        prog="spring",
+        description="Answer questions from documents with a frozen language model, without and with learned virtual "
+        "tokens (SPRING, arXiv 2405.19670).",
+        epilog="`spring COMMAND --help` lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"spring {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_ask, add_evaluate, add_train, add_backbones, add_prepare):
-        add(commands)
+    for name, summary in COMMANDS.items():
+        command = cast(Command, import_module(f"spring.cli.{name}"))
+        options = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        command.add_options(options)
+        options.set_defaults(run=command.run)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, or 2 for wrong use and bad input."""
+    """Run one command.
+
+    Returns:
+        The exit code: 0; 2 for wrong use or bad input; 130 after Ctrl-C.
+
+    """
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -37,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpringError as error:
         say(f"spring: {error}")
         return 2
-    except BrokenPipeError:  # who reads, such as `head`, has seen enough; Python would flush once more
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe; Python would flush once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130

@@ -2,18 +2,16 @@
 
 import argparse
 
-from spring.cli.options import Commands, add_model_options, add_tokens_option, load, say
+from spring.cli.options import add_model_options, add_tokens_option, load, say
 
 
-def add_prepare(commands: Commands) -> None:
-    """Add the command `prepare`."""
-    parser = commands.add_parser("prepare", help="fetch or convert a backbone ahead of time")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
     add_model_options(parser)
     add_tokens_option(parser)
-    parser.set_defaults(run=prepare)
 
 
-def prepare(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Fetch or convert the backbone that the options name."""
     from spring.models.bundled import embedded_model
     from spring.settings import DEFAULT_BACKBONE

@@ -48,7 +48,7 @@ class EvaluationRun:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated time until it is complete or its limit is reached; None before the first answers, and at the end."""
+        """Estimated time until it is complete or at its limit; None before the first answers, and at the end."""
         answered = self.done - len(self.failed)
         if not answered or self.complete:
             return None

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -110,9 +110,11 @@ def _cells(row: Row) -> list[Any]:
 
 
 def _baseline(text: str) -> BaselineOrNone:
-    if text and text not in BASELINES:
-        raise ValueError(f"no baseline {text!r}")
-    return cast(BaselineOrNone, text)
+    known: tuple[BaselineOrNone, ...] = ("", *BASELINES)
+    for baseline in known:
+        if text == baseline:
+            return baseline
+    raise ValueError(f"no baseline {text!r}")
 
 
 def _row(record: dict[str, str]) -> Row:
@@ -154,7 +156,9 @@ def as_json(
         "learned": engine.tokens.learned,
         "passages": settings.passages,
         "failed": list(failed),
-        "rows": [_rounded(asdict(summary) | {"instruction": summary.baseline == "instruction"}) for summary in summaries],
+        "rows": [
+            _rounded(asdict(summary) | {"instruction": summary.baseline == "instruction"}) for summary in summaries
+        ],
     }
 
 
@@ -170,7 +174,7 @@ def as_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     """The final table, one row for each k and baseline, with text in every cell."""
     return pd.DataFrame(
         {
-            "k": summary.baseline if summary.baseline not in ("", "plain") else str(summary.virtual_tokens),
+            "k": str(summary.virtual_tokens) if summary.baseline in ("", "plain") else f"in words ({summary.baseline})",
             "n": str(summary.n),
             "exact match": f"{summary.exact_match:.3f}",
             "F1": f"{summary.f1:.3f}",

@@ -13,7 +13,7 @@ from spring.errors import PromptError
 from spring.evaluation.metrics import score
 from spring.generation.comparison import Comparison, ComparisonSettings, lay_out
 from spring.generation.types import Answer, BaselineOrNone, Engine, GenerationRequest, Progress
-from spring.rag.bm25 import Bm25Retriever, Hit
+from spring.rag.retriever import Hit, Retriever
 
 USUAL_KS = (0, 1, 5, 10, 20, 30, 50)
 
@@ -49,7 +49,7 @@ class Done(NamedTuple):
 def evaluate(
     engine: Engine,
     questions: Sequence[Question],
-    retriever: Bm25Retriever | None,
+    retriever: Retriever | None,
     settings: ComparisonSettings,
     batch_size: int | None = None,
 ) -> Iterator[Done]:
@@ -117,7 +117,7 @@ def default_batch_size(engine: Engine, settings: ComparisonSettings) -> int:
 
 
 def _evaluate_batch(
-    engine: Engine, questions: Sequence[Question], retriever: Bm25Retriever | None, settings: ComparisonSettings
+    engine: Engine, questions: Sequence[Question], retriever: Retriever | None, settings: ComparisonSettings
 ) -> Iterator[Done]:
     asked: list[tuple[Question, Comparison]] = []
     failed = []
@@ -156,7 +156,7 @@ def _row(question: Question, answer: Answer, questions: int) -> Row:
     )
 
 
-def _hits(question: Question, retriever: Bm25Retriever | None, settings: ComparisonSettings) -> list[Hit]:
+def _hits(question: Question, retriever: Retriever | None, settings: ComparisonSettings) -> Sequence[Hit]:
     if question.passages or retriever is None:
         given = question.passages[: settings.passages]
         return [Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(given, start=1)]

@@ -7,8 +7,8 @@ from typing import Any
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
 from spring.generation.types import Answer, DecodingOptions, Engine, GenerationRequest, Progress, PromptDraft, check_ks
-from spring.rag.bm25 import Bm25Retriever, Hit
 from spring.rag.prompt import BASELINES, Baseline, Prompt, build_prompt
+from spring.rag.retriever import Hit, Retriever
 
 MOST_PASSAGES = 20
 NOTHING_FOUND = "None of the words occur in your documents: what follows comes from the model alone."
@@ -84,7 +84,7 @@ class Comparison:
 
 def compare(
     engine: Engine,
-    retriever: Bm25Retriever | None,
+    retriever: Retriever | None,
     question: str,
     settings: ComparisonSettings = ComparisonSettings(),
     hits: Sequence[Hit] | None = None,
@@ -105,11 +105,18 @@ def compare(
     question = without_surrogates(question).strip()
     if hits is None:
         hits = retriever.search(question, settings.passages) if retriever else ()
+    else:
+        hits = [_clean(hit) for hit in hits[:MOST_PASSAGES]]
     comparison = lay_out(engine, question, hits, settings)
     stream = engine.stream(comparison.requests, settings.decoding)
     yield comparison
     for progress in stream:
         yield replace(comparison, progress=progress)
+
+
+def _clean(hit: Hit) -> Hit:
+    """A hit whose text, which a user may have edited, can be encoded."""
+    return replace(hit, passage=replace(hit.passage, text=without_surrogates(hit.passage.text)))
 
 
 def lay_out(engine: Engine, question: str, hits: Sequence[Hit], settings: ComparisonSettings) -> Comparison:

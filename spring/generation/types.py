@@ -62,9 +62,9 @@ class Answer:
     text: str = ""
     new_tokens: int = 0
     ended: Literal["", "stop", "length"] = ""  # "stop": by a token that ends it; "length": cut at the maximum
-    ended_by: str = ""  # that token, for example "<|im_end|>" or "\n"; "" while it goes on, or if it was cut
     first_token_seconds: float = 0.0  # since the request, reading the passages included
     seconds: float = 0.0  # since the request, to this answer's latest token
+    ended_by: str = ""  # the token that ended it, for example "<|im_end|>" or "\n"; "" if it was cut
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", _checked_baseline(self.virtual_tokens, self.baseline))

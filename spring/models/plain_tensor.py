@@ -42,7 +42,7 @@ def _load(path: Path) -> Tensor:
     with zipfile.ZipFile(path) as archive:  # what torch has written since 1.6; it compresses nothing
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise TokenFileError(NOT_PLAIN)
-    tensor = torch.load(path, map_location="cpu", weights_only=True)
+    tensor: Tensor = torch.load(path, map_location="cpu", weights_only=True)
     plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
     if not plain or not tensor.is_floating_point():
         raise TokenFileError(NOT_PLAIN)

@@ -1,113 +1,21 @@
-"""Which passages go with a question: BM25 over words of any script.
+"""BM25 in memory, for the sample collections and for uploads.
 
-The scores are those of rank-bm25's `BM25Okapi` (k1 = 1.5, b = 0.75) with Lucene's idf, which is always above
-0: by rank-bm25's own a matching word counts against the only passage, and for nothing among two passages.
+The scores are those of rank-bm25's `BM25Okapi` (k1 = 1.5, b = 0.75) with Lucene's idf, which is always positive:
+with rank-bm25's own idf a matching word counts against the only passage, and for nothing among two passages.
 """
 
+import hashlib
 import math
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from rank_bm25 import BM25Okapi
 
-from spring.data.cleaning import HAN_HIRAGANA, KATAKANA, SOUTHEAST_ASIAN
 from spring.data.text_size import text_bytes
 from spring.data.types import Passage
-
-# Articles, pronouns, auxiliaries, prepositions, question words, and what is left of "doesn't" and "we'll".
-# Not "may" and "us": without case they are also the month and the country.
-_STOP_WORDS = """
-    a about after all also am an and any are as at be been before being but by can could did do does doing
-    doesn don didn during each either else ever few for from get give had has have having he her here hers
-    him his how i if in into is isn it its just ll many me more most much must my no nor not of off on
-    only or other our out over please re s same shall she should so some such t tell than that the their
-    them then there these they this those through to too under until up upon ve very was wasn we were what
-    when where whether which while who whom whose why will with would you your
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())
-
-_UNSPACED = KATAKANA + HAN_HIRAGANA + SOUTHEAST_ASIAN
-# `\w` leaves out the combining marks, which are the vowels of Hindi, Thai and others.
-_MARKS = "".join(chr(c) for c in range(0x300, 0x1F000) if unicodedata.category(chr(c)).startswith("M"))
-_WORD = re.compile(  # words of ASCII alone come first because they are found in a third of the time
-    rf"(?P<word>[0-9A-Za-z]++(?![^\0-\x7f])|[^\W_{_UNSPACED}]+(?:[{_MARKS}]+[^\W_{_UNSPACED}]*)*)"
-    rf"(?:['’][sS](?![^\W_]))?"
-    rf"|(?P<ideograph>[{KATAKANA}{HAN_HIRAGANA}])|(?P<syllables>[{SOUTHEAST_ASIAN}]+)"
-)
-_SYLLABLE = re.compile(f"[^{_MARKS}][{_MARKS}]*|[{_MARKS}]+")
-# The accents of Latin, Greek and Cyrillic letters; other scripts' marks are elsewhere.
-_ACCENTS = re.compile("[\u0300-\u036f]+")
-
-
-@lru_cache(maxsize=100_000)
-def _fold(word: str) -> str:
-    """One spelling for a word's upper and lower case, accented and compatibility forms (`ﬁ`, full width)."""
-    if word.isascii():
-        return word.lower()
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", word).casefold())
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", folded)) or word
-
-
-def term_spans(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each term of a text, with the start and end of the characters it stands for, in order.
-
-    A term is a word without case and accents (`Café` is `cafe`) and without the English 's; each Chinese or
-    Japanese character; each two neighbouring characters, marks included, of Thai, Lao, Khmer and Burmese,
-    which have no spaces between words either.
-    """
-    for match in _WORD.finditer(text):
-        start, end = match.span(match.lastgroup or 0)
-        if match.lastgroup == "syllables":
-            starts = [start + syllable.start() for syllable in _SYLLABLE.finditer(match[0])] + [end]
-            for first, last in zip(starts, starts[2:] or starts[1:], strict=False):
-                yield _fold(text[first:last]), first, last
-        else:
-            yield _fold(text[start:end]), start, end
-
-
-def tokenize(text: str) -> list[str]:
-    """The terms of a text (see `term_spans`), repeated as often as they occur."""
-    return [term for term, _, _ in term_spans(text)]
-
-
-def question_terms(question: str) -> tuple[str, ...]:
-    """The terms to search for: each once, without stop words unless there are no others."""
-    terms = dict.fromkeys(tokenize(question))
-    return tuple(term for term in terms if term not in STOP_WORDS) or tuple(terms)
-
-
-def marked_spans(text: str, terms: AbstractSet[str] | Sequence[str]) -> list[tuple[int, int]]:
-    """Where in `text` one of `terms` stands: start and end of characters, ascending, touching ones as one."""
-    wanted, merged = frozenset(terms), list[tuple[int, int]]()
-    for term, start, end in term_spans(text):
-        if term in wanted and merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], end)
-        elif term in wanted:
-            merged.append((start, end))
-    return merged
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage found. score: BM25, above 0. rank: from 1. terms: the question's terms that it contains.
-
-    One that came with the question, and was not searched for, has score 0 and no terms.
-    """
-
-    passage: Passage
-    score: float
-    rank: int
-    terms: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if self.score < 0 or self.rank < 1 or (self.score > 0) != bool(self.terms):
-            raise ValueError("A hit has a rank from 1, and a score above 0 with a term, or neither.")
+from spring.rag.retriever import Hit
+from spring.rag.terms import question_terms, tokenize
 
 
 class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types
@@ -173,6 +81,13 @@ class Bm25Retriever:
             Hit(self.passages[i], float(scores[i]), rank, tuple(t for t in terms if self._contains(i, t)))
             for rank, i in enumerate(best.tolist(), 1)
         ]
+
+    def fingerprint(self) -> str:
+        """A digest of the passages' texts, in their order."""
+        digest = hashlib.sha256()
+        for passage in self.passages:
+            digest.update(passage.text.encode() + b"\0")
+        return digest.hexdigest()
 
     @property
     def nbytes(self) -> int:

@@ -1,4 +1,5 @@
-"""Learn virtual tokens: examples, loss, the loop, checkpoints. Everything but the tokens is frozen.
+"""Learn virtual tokens by gradient descent; every weight of the language model is frozen.
 
-Knows nothing of the command line or the page.
+Holds the samples, the loss, the training loop, its checkpoints and the initial values. Knows nothing of the command
+line or the page.
 """

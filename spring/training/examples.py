@@ -1,4 +1,4 @@
-"""From questions to training examples: which passages, how many, which answer, which k (paper, section 3.3)."""
+"""Draw training samples: which passages, how many, which golden answer, which k (paper, section 3.3)."""
 
 import hashlib
 import math
@@ -11,23 +11,28 @@ from spring.data.types import Collection, Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained
 from spring.models.backbone import Backbone
-from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import build_prompt
+from spring.rag.retriever import Retriever
 from spring.training.loss import Example, Target
 
-MOST_DEV_ANSWERS = 16  # golden answers of a dev question; some sets have a hundred names for one thing
+MAX_DEV_ANSWERS = 16  # golden answers of a dev question that are scored; some sets have a hundred names for one thing
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """What is drawn at random for each sample."""
+class SampleSettings:
+    """What is drawn at random for each sample.
 
-    number: int = 50  # n: there are t1 .. tn
-    passages: tuple[int, int] = (1, 5)  # m is drawn between these, both included
-    fixed_k: bool = False  # always k = n, instead of k at random: for comparison with the paper's ablation
+    Raises:
+        PromptError: a value is out of range.
+
+    """
+
+    number: int = 50  # n: the virtual tokens are t1 .. tn
+    passages: tuple[int, int] = (1, 5)  # m, the number of passages, is drawn between these, both included
+    fixed_k: bool = False  # always k = n instead of a random k: the paper's ablation
     shared_k: int = 1  # how many k of one sample share its passages
     seed: int = 0
-    draws: int = 0  # how often the passages of a question are drawn, one epoch each, then again; 0: in every epoch
+    draws: int = 0  # how often a question's passages are drawn, once an epoch, before they repeat; 0: in every epoch
 
     def __post_init__(self) -> None:
         low, high = self.passages
@@ -42,7 +47,7 @@ class Draw:
 
 
 def gold_passages(collection: Collection) -> Mapping[str, Sequence[Passage]]:
-    """The passages of every row of a JSON Lines collection, by the row's id."""
+    """Map the id of every row of a JSON Lines collection to the row's passages."""
     ids = {(d.name, page): p.id for d in collection.documents for page, p in enumerate(d.pages, start=1) if p.id}
     rows: dict[str, list[Passage]] = {}
     for passage in collection.passages:
@@ -52,23 +57,37 @@ def gold_passages(collection: Collection) -> Mapping[str, Sequence[Passage]]:
 
 
 class Examples:
-    """Samples of training: number i is the same whenever and wherever it is drawn.
+    """The samples of a training run, by number.
 
-    Every epoch has each question once, in an order of its own.
+    Sample i depends on the data, the settings and i alone, so a resumed run, or another process, draws the same. Every
+    epoch has each question once, in an order of its own.
     """
 
     def __init__(
         self,
         backbone: Backbone,
         questions: Sequence[Question],
-        retriever: Bm25Retriever | None,
-        gold: Mapping[str, Sequence[Passage]],
-        draw: Draw,
+        retriever: Retriever | None = None,
+        gold: Mapping[str, Sequence[Passage]] | None = None,
+        settings: SampleSettings = SampleSettings(),
     ) -> None:
+        """Check that every question has passages.
+
+        Args:
+            backbone: its tokenizer encodes the samples.
+            questions: at least one.
+            retriever: finds the passages of questions that come without any.
+            gold: passages by the id that a question names as its `gold_passage` (see `gold_passages`).
+            settings: what is drawn at random.
+
+        Raises:
+            PromptError: there is no question, or one without passages and no retriever.
+
+        """
         if not questions:
             raise PromptError("There is no question to learn from.")
-        self.backbone, self.questions, self.draw = backbone, questions, draw
-        self._retriever, self._gold = retriever, gold
+        self.backbone, self.questions, self.settings = backbone, questions, settings
+        self._retriever, self._gold = retriever, gold or {}
         self._found: dict[tuple[str, int], list[Passage]] = {}
         self._orders: dict[int, list[int]] = {}
         for question in questions:
@@ -76,74 +95,79 @@ class Examples:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that samples are drawn from."""
-        found = hashlib.sha256(repr(self.questions).encode())
-        for passage in self._retriever.passages if self._retriever else ():
-            found.update(passage.text.encode())
+        """SHA-256 of all data that samples are drawn from."""
+        digest = hashlib.sha256(repr(self.questions).encode())
+        if self._retriever is not None:
+            digest.update(self._retriever.fingerprint().encode())
         for question in self.questions:
-            found.update(repr(self._gold_of(question)).encode())
-        return found.hexdigest()
+            digest.update(repr(self._gold_of(question)).encode())
+        return digest.hexdigest()
 
     def __getitem__(self, number: int) -> Example:
-        """Draw a sample: the ids of its passages and of its targets."""
+        """Draw sample `number` and encode its passages and targets."""
         question, passages = self.question(number), self.passages(number)
-        random_ = random.Random(f"{self.draw.seed} sample {number}")
+        rng = random.Random(f"{self.settings.seed} sample {number}")
         targets = []
         before: list[int] = []
-        for k in self._ks(random_):
-            answer = random_.choice(question.golden_answers)
+        for k in self._draw_ks(rng):
+            answer = rng.choice(question.golden_answers)
             before, after, ids = self._encode(passages, question.question, answer)
             targets.append(Target(k, tuple(after), tuple(ids)))
-        return Example(tuple(before), tuple(targets), sum(self._draw(number)))
+        return Example(tuple(before), tuple(targets), sum(self._place_and_draw(number)))
 
     def question(self, number: int) -> Question:
-        """The question of a sample."""
-        return self.questions[self._draw(number)[0]]
+        """Return the question of a sample."""
+        return self.questions[self._place_and_draw(number)[0]]
 
     def passages(self, number: int) -> list[Passage]:
-        """The m best passages of a sample's question, m at random; the gold one among them if it is known."""
-        place, draw = self._draw(number)
-        question, random_ = self.questions[place], random.Random(f"{self.draw.seed} question {place} draw {draw}")
-        m = random_.randint(*self.draw.passages)
-        passages = self._best(question, self.draw.passages[1])[:m]
+        """Return the passages of a sample: the m best, m at random; the gold one replaces the last if it is missing."""
+        place, draw = self._place_and_draw(number)
+        question, rng = self.questions[place], random.Random(f"{self.settings.seed} question {place} draw {draw}")
+        m = rng.randint(*self.settings.passages)
+        passages = self._best(question, self.settings.passages[1])[:m]
         gold = self._gold_of(question)
         if gold is not None and gold not in passages:
             passages = passages[: m - 1]
-            passages.insert(random_.randint(0, len(passages)), gold)
+            passages.insert(rng.randint(0, len(passages)), gold)
         return passages
 
-    def of(self, question: Question, passages: int, ks: Sequence[int]) -> Example:
-        """The golden answers, at most 16, for the given k on the best passages: to measure with."""
+    def dev_example(self, question: Question, passages: int, ks: Sequence[int]) -> Example:
+        """Encode the golden answers of a question, at most 16, for the given k on the best passages.
+
+        Raises:
+            PromptError: the question has no passages and there is no retriever.
+
+        """
         self._require_passages(question)
         best = self._best(question, passages)
         targets, before = [], list[int]()
-        for answer in question.golden_answers[:MOST_DEV_ANSWERS]:
+        for answer in question.golden_answers[:MAX_DEV_ANSWERS]:
             before, after, ids = self._encode(best, question.question, answer)
             targets += [Target(k, tuple(after), tuple(ids)) for k in ks]
         return Example(tuple(before), tuple(targets))
 
     def length(self, number: int) -> int:
-        """About how long the passages of a sample are, in characters."""
+        """Characters in the passages of a sample: about proportional to their tokens."""
         return sum(len(passage.text) for passage in self.passages(number))
 
-    def _draw(self, number: int) -> tuple[int, int]:
-        """The place of a sample's question among all, and which draw of its passages it has."""
-        epoch, place = divmod(number, len(self.questions))
+    def _place_and_draw(self, number: int) -> tuple[int, int]:
+        """The index of a sample's question, and the number of the draw of its passages."""
+        epoch, index = divmod(number, len(self.questions))
         if epoch not in self._orders:
             order = list(range(len(self.questions)))
-            random.Random(f"{self.draw.seed} epoch {epoch}").shuffle(order)
+            random.Random(f"{self.settings.seed} epoch {epoch}").shuffle(order)
             self._orders[epoch] = order
-        return self._orders[epoch][place], epoch % self.draw.draws if self.draw.draws else epoch
+        return self._orders[epoch][index], epoch % self.settings.draws if self.settings.draws else epoch
 
-    def _ks(self, random_: random.Random) -> list[int]:
-        """The k of one sample: one uniform in 1..n as in the paper; of several, one is n, the rest lean to few."""
-        n, count = self.draw.number, self.draw.shared_k
-        if self.draw.fixed_k:
+    def _draw_ks(self, rng: random.Random) -> list[int]:
+        """The k of one sample: uniform in 1..n as in the paper; of several, the second is n, the rest favour few."""
+        n, count = self.settings.number, self.settings.shared_k
+        if self.settings.fixed_k:
             return [n]
-        ks = [random_.randint(1, n)]
+        ks = [rng.randint(1, n)]
         if count > 1:
             ks.append(n)
-        return ks + [int(math.exp(random_.uniform(0, math.log(n / 4 + 1)))) for _ in range(count - 2)]
+        return ks + [int(math.exp(rng.uniform(0, math.log(n / 4 + 1)))) for _ in range(count - 2)]
 
     def _require_passages(self, question: Question) -> None:
         if not question.passages and self._retriever is None:
@@ -152,24 +176,23 @@ class Examples:
     def _best(self, question: Question, limit: int) -> list[Passage]:
         if question.passages or self._retriever is None:
             return list(question.passages[:limit])
-        # Not by id: those of two files, training and dev, may be the same.
-        key = question.question, limit
+        key = question.question, limit  # not the id: a training and a dev question may have the same
         if key not in self._found:
             self._found[key] = [hit.passage for hit in self._retriever.search(*key)]
         return self._found[key]
 
     def _gold_of(self, question: Question) -> Passage | None:
-        """The piece of the gold row that holds an answer."""
-        pieces = self._gold.get(question.gold_passage, ())
-        holds = (p for p in pieces if any(contained(p.text, answer) for answer in question.golden_answers))
-        return next(holds, pieces[0] if pieces else None)
+        """The first passage of the gold row that holds an answer; the row's first passage if none does."""
+        row = self._gold.get(question.gold_passage, ())
+        holding = (p for p in row if any(contained(p.text, answer) for answer in question.golden_answers))
+        return next(holding, row[0] if row else None)
 
     def _encode(
         self, passages: Sequence[Passage], question: str, answer: str
     ) -> tuple[list[int], list[int], list[int]]:
-        """Ids of the parts; the last passages are left out where all do not fit."""
+        """Ids left of the seam, right of it, and of the answer; the last passages are left out if not all fit."""
         for kept in range(len(passages), -1, -1):
             ids = self.backbone.encode_answer(build_prompt(passages[:kept], question), answer)
-            if sum(map(len, ids)) + self.draw.number <= self.backbone.context_length:
+            if sum(map(len, ids)) + self.settings.number <= self.backbone.context_length:
                 return ids
         raise PromptError(f"The question {question[:80]!r} is too long for {self.backbone.name}.")

@@ -1,13 +1,13 @@
-"""The loss of virtual tokens, and its gradient at the price of what depends on them.
+"""The loss of virtual tokens, computed and differentiated only where it depends on them.
 
-The model reads  [passages | t1 .. tk | question | answer]. The passages stand left of the tokens, so nothing in
-their keys and values depends on the tokens: they are read without gradient into a cache. Several k, or questions,
-of the same passages share that cache, and t1..tK as well; they are packed into one row,
+The model reads  [passages | t1 .. tk | question | answer]. The passages stand left of the tokens, so their keys and
+values do not depend on the tokens: they are computed without gradient (`spring.training.prefix_states`). All targets
+with the same passages share these, and t1 .. tk as well; they are packed into one row,
 
     cache: | padding | passages |   input: | t1 ........ tK | question, answer | question, answer | ... | padding |
 
-and each question sees the passages, the first k tokens and itself, at the positions of a prompt of its own.
-Logits are computed where an answer is predicted alone.
+in which each question attends to the passages, the first k tokens and itself, at the positions that it would have in
+a prompt of its own. Logits are computed at the answers only.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from spring.training.prefix_states import PrefixStates
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the model should say after a question when k virtual tokens precede it."""
+    """The answer that the model should give to a question when k virtual tokens precede it."""
 
     virtual_tokens: int  # k, from 0
     question: tuple[int, ...]  # ids right of the seam, up to the answer
@@ -32,60 +32,67 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Passages and what is learned from them."""
+    """Passages, and the targets that share them."""
 
     before: tuple[int, ...]  # ids left of the seam
     targets: tuple[Target, ...]
-    turn: int = 0  # of several backbones, this one, counted round and round, learns from it
+    rotation: int = 0  # of several backbones, number `rotation % len(backbones)` is used for this example
 
 
-def losses(reader: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> Tensor:
-    """Next-token cross-entropy of each target, the mean over its answer's ids: (number of targets,) float32.
+def losses(states: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> Tensor:
+    """Return the next-token cross-entropy of each target, averaged over its answer's ids.
 
     Args:
-        reader: of the backbone, which is frozen: the gradient flows through it, not into it.
+        states: of the backbone, which is frozen.
         tokens: (n, hidden), with or without gradient.
-        examples: their targets are numbered one example after the other.
+        examples: their targets are numbered consecutively.
+
+    Returns:
+        (targets,) float32.
 
     """
-    logits, labels, targets = _predict(reader, tokens, examples)
+    logits, labels, targets = _predict(states, tokens, examples)
     return _mean(functional.cross_entropy(logits, labels, reduction="none"), targets)
 
 
 @torch.no_grad()
-def greedy_matches(reader: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
-    """Loss of each target, and whether greedy decoding would write exactly its answer: two (targets,) tensors.
+def greedy_matches(states: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Return the loss of each target, and whether greedy decoding would give exactly its answer.
 
-    It would if every id of the answer, the end included, is the likeliest one after those before it.
+    It would if every id of the answer, the end of sequence included, has the highest logit after those before it.
+
+    Returns:
+        (targets,) float32 and (targets,) bool.
+
     """
-    logits, labels, targets = _predict(reader, tokens, examples)
+    logits, labels, targets = _predict(states, tokens, examples)
     matched = _mean((logits.argmax(-1) == labels).float(), targets) == 1
     return _mean(functional.cross_entropy(logits, labels, reduction="none"), targets), matched
 
 
 def dev_scores(
-    reader: PrefixStates, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2
+    states: PrefixStates, tokens: Tensor, dev: Sequence[Example], batch_size: int = 2
 ) -> tuple[float, float]:
-    """Mean loss, and share of (question, k) whose greedy answer is exactly one of the golden ones.
+    """Return the mean loss, and the share of (question, k) whose greedy answer equals a golden one.
 
-    An example holds golden answers of a question for each k; the one with the least loss counts.
+    The targets of an example are golden answers of one question for each k; of those, the lowest loss counts.
     """
     losses_, matches = [], []
     for start in range(0, len(dev), batch_size):
         batch = dev[start : start + batch_size]
-        loss, matched = greedy_matches(reader, tokens, batch)
+        loss, matched = greedy_matches(states, tokens, batch)
         targets = [(place, target.virtual_tokens) for place, example in enumerate(batch) for target in example.targets]
         for group in dict.fromkeys(targets):
-            mine = [i for i, target in enumerate(targets) if target == group]
-            losses_.append(min(float(loss[i]) for i in mine))
-            matches.append(float(any(bool(matched[i]) for i in mine)))
+            members = [i for i, target in enumerate(targets) if target == group]
+            losses_.append(min(float(loss[i]) for i in members))
+            matches.append(float(any(bool(matched[i]) for i in members)))
     return sum(losses_) / len(losses_), sum(matches) / len(matches)
 
 
-def _predict(reader: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (answer ids, vocabulary), the ids that should come, and the number of the target of each."""
-    backbone, device = reader.backbone, reader.backbone.model.device
-    cache, prefix_mask = reader.read([example.before for example in examples])
+def _predict(states: PrefixStates, tokens: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (answer ids, vocabulary), the ids to predict (answer ids,), and the target that each belongs to."""
+    backbone, device = states.backbone, states.backbone.model.device
+    cache, prefix_mask = states.read([example.before for example in examples])
     pack = _Pack(examples, prefix_mask)
     ids = backbone.embed(pack.ids)
     virtual = tokens[None, : pack.most_virtual].to(ids).expand(len(examples), -1, -1)
@@ -97,12 +104,12 @@ def _predict(reader: PrefixStates, tokens: Tensor, examples: Sequence[Example]) 
     ).last_hidden_state
     rows, places, labels, targets = (torch.tensor(column) for column in zip(*pack.labels, strict=True))
     logits = backbone.model.get_output_embeddings()(hidden[rows, places]).float()
-    # Of a model that is spread over several GPUs they are on the last one.
+    # The logits of a model that is spread over several GPUs are on the last one.
     return logits, labels.to(logits.device), targets.to(logits.device)
 
 
 def _mean(values: Tensor, targets: Tensor) -> Tensor:
-    """The mean of the values of each target."""
+    """The mean of the values of each target, (targets,)."""
     sums = values.new_zeros(int(targets[-1]) + 1).index_add(0, targets, values)
     return sums / torch.bincount(targets)
 
@@ -118,11 +125,11 @@ class _Pack:
         self.ids = torch.zeros((len(examples), length), dtype=torch.long)
         self.positions = torch.zeros((len(examples), prefix + length), dtype=torch.long)
         self.positions[:, :prefix] = (prefix_mask.cumsum(1) - 1).clamp(min=0)
-        # visible (rows, length, prefix + length): which slots each input slot sees; padding sees the passages, as
-        # a slot that sees nothing would give NaN
+        # visible (rows, length, prefix + length): the slots that each input slot attends to. Padding attends to the
+        # passages, as attention to nothing would give NaN.
         self.visible = torch.zeros((len(examples), length, prefix + length), dtype=torch.bool)
         self.visible[:, :, :prefix] = prefix_mask[:, None].bool()
-        self.labels: list[tuple[int, int, int, int]] = []  # row, place, id to predict, number of the target
+        self.labels: list[tuple[int, int, int, int]] = []  # row, input slot, id to predict, number of the target
         targets = 0
         virtual = torch.arange(self.most_virtual)
         for row, example in enumerate(examples):
@@ -155,7 +162,7 @@ def _attention(backbone: Backbone, pack: _Pack) -> Tensor | dict[str, Tensor]:
 
 
 def _additive(visible: Tensor, backbone: Backbone) -> Tensor:
-    """0 where a slot is seen and the lowest number elsewhere: the form that every kind of attention takes."""
+    """0 where a slot is visible and the lowest number elsewhere: the form that every attention function takes."""
     dtype = backbone.embed(torch.zeros(1, dtype=torch.long)).dtype
     mask = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, torch.finfo(dtype).min)
     return mask[:, None].to(backbone.model.device)

@@ -1,7 +1,7 @@
-"""Passages that a backbone reads without gradient, and may keep on disk.
+"""Keys and values of the passages, computed without gradient and optionally kept on disk.
 
-What the backbone makes of the passages does not depend on the virtual tokens, so it is the same in every epoch that
-has the same passages: reading them again is half of the work of a step.
+They do not depend on the virtual tokens, so they are the same in every epoch that has the same passages; computing
+them is about half of the work of a step.
 """
 
 import hashlib
@@ -18,48 +18,51 @@ from spring.models.backbone import Backbone
 
 
 class PrefixStates:
-    """Reads for one backbone."""
+    """Compute, and optionally store, the key/value cache of token sequences for one backbone."""
 
     def __init__(self, backbone: Backbone, folder: Path | None = None) -> None:
-        """Take a backbone, and the folder where keys and values are kept, if they are.
+        """Set the backbone, and the folder in which keys and values are kept; None: nowhere.
 
-        There is a file for each text (23 KB a token in bf16 on the default backbone). Processes may share a folder.
+        The folder gets one file for each sequence: 23 KB a token for the default backbone in bf16. Several processes
+        may share a folder.
         """
         self.backbone, self.folder = backbone, folder
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
 
     @torch.no_grad()
-    def read(self, texts: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
-        """Read texts, each given as its ids, into a cache of one row a text.
+    def read(self, sequences: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
+        """Return the key/value cache of sequences of token ids, one row each.
 
         Returns:
-            The cache, left-padded, and the mask (rows, length) of what is no padding.
+            The cache, padded on the left to (rows, heads, length, head size) a layer, and the mask (rows, length),
+            int64: 0 for padding.
 
         """
         if self.folder is None:
-            return self._read(texts)
-        kept = [self._kept(text) for text in texts]  # (layers, 2, heads, length, head_dim) each
-        length = max(map(len, texts))
-        layers, two, heads, _, head_dim = kept[0].shape
-        stacked = kept[0].new_zeros((layers, two, len(texts), heads, length, head_dim))
-        mask = torch.zeros((len(texts), length), dtype=torch.long)
-        for row, (text, states) in enumerate(zip(texts, kept, strict=True)):
-            stacked[:, :, row, :, length - len(text) :] = states
-            mask[row, length - len(text) :] = 1
+            return self._compute(sequences)
+        stored = [self._stored(sequence) for sequence in sequences]  # (layers, 2, heads, length, head size) each
+        length = max(map(len, sequences))
+        layers, two, heads, _, head_size = stored[0].shape
+        stacked = stored[0].new_zeros((layers, two, len(sequences), heads, length, head_size))
+        mask = torch.zeros((len(sequences), length), dtype=torch.long)
+        for row, (sequence, states) in enumerate(zip(sequences, stored, strict=True)):
+            stacked[:, :, row, :, length - len(sequence) :] = states
+            mask[row, length - len(sequence) :] = 1
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(stacked.to(self.backbone.model.device)):
             cache.update(keys, values, layer)
         return cache, mask
 
-    def _read(self, texts: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
-        length = max(map(len, texts))
-        ids = torch.zeros((len(texts), length), dtype=torch.long)
+    def _compute(self, sequences: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
+        length = max(map(len, sequences))
+        ids = torch.zeros((len(sequences), length), dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, text in enumerate(texts):
-            ids[row, length - len(text) :] = torch.tensor(text)
-            mask[row, length - len(text) :] = 1
-        cache = DynamicCache()  # without the model's configuration: layers with a sliding window are kept whole as well
+        for row, sequence in enumerate(sequences):
+            ids[row, length - len(sequence) :] = torch.tensor(sequence)
+            mask[row, length - len(sequence) :] = 1
+        # Without the model's configuration, so that layers with a sliding window are kept whole as well.
+        cache = DynamicCache()
         device = self.backbone.model.device
         self.backbone.model.base_model(
             input_ids=ids.to(device),
@@ -69,13 +72,13 @@ class PrefixStates:
         )
         return cache, mask
 
-    def _kept(self, text: tuple[int, ...]) -> Tensor:
-        """Keys and values of a text, from its file, which is written if it is not there."""
+    def _stored(self, sequence: tuple[int, ...]) -> Tensor:
+        """Load keys and values of a sequence from its file; compute and write them if there is none."""
         assert self.folder is not None
-        name = f"{self.backbone.name} {self.backbone.precision} {text}"
+        name = f"{self.backbone.name} {self.backbone.precision} {sequence}"
         file = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.safetensors"
         if not file.is_file():
-            cache, _ = self._read([text])
+            cache, _ = self._compute([sequence])
             states = torch.stack([torch.stack([keys[0], values[0]]) for keys, values, *_ in cache]).cpu()
             new = file.with_suffix(f".{os.getpid()}")
             save_file({"states": states}, new)

@@ -1,4 +1,4 @@
-"""What 4-bit weights make of a model, in a form that is fast to learn through."""
+"""Round weights to 4 bits and keep them unpacked, so that training through them is fast."""
 
 import copy
 from dataclasses import replace
@@ -13,21 +13,21 @@ from spring.models.memory import free_bytes, size_of
 
 
 def rounded_to_4bit(backbone: Backbone) -> Backbone:
-    """A copy of a backbone whose linear weights are what NF4 makes of them, held in its own precision.
+    """Copy a backbone with its linear weights rounded to NF4 and held in the original precision.
 
-    Learning through it is learning through the 4-bit backbone, without unpacking its weights at every pass.
+    The gradient through the copy is that through the 4-bit backbone, without unpacking the weights in every pass.
 
     Raises:
-        PromptError: its weights are packed already.
-        BackboneError: there is no room for a copy.
+        PromptError: the weights are packed already.
+        BackboneError: there is not enough memory for a copy.
 
     """
     if backbone.precision in PACKED_BYTES:
-        raise PromptError(f"The weights are in {backbone.precision} already: --also-4bit goes with bf16 or fp32.")
+        raise PromptError(f"The weights are in {backbone.precision} already: use --also-4bit with bf16 or fp32.")
     gpu = backbone.model.device.type != "cpu"
     if size_of(backbone.model).bytes_needed(backbone.precision, gpu) > free_bytes(gpu):
         raise BackboneError(
-            f"There is no room for a second copy of {backbone.name}, rounded to 4 bits: leave out --also-4bit."
+            f"There is not enough memory for a second copy of {backbone.name} in 4 bits: leave out --also-4bit."
         )
     model = copy.deepcopy(backbone.model)
     head = model.get_output_embeddings()

@@ -10,10 +10,10 @@ import pytest
 
 from spring.data.collection import read_collection
 from spring.data.types import Passage
-from spring.rag.bm25 import (
+from spring.rag.bm25 import Bm25Retriever
+from spring.rag.retriever import Hit
+from spring.rag.terms import (
     STOP_WORDS,
-    Bm25Retriever,
-    Hit,
     marked_spans,
     question_terms,
     term_spans,

@@ -13,7 +13,7 @@ from spring.errors import PromptError
 from spring.models.backbone import Backbone
 from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import build_prompt
-from spring.training.examples import Draw, Examples, gold_passages
+from spring.training.examples import Examples, SampleSettings, gold_passages
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, one_line
 
 LAMP = Passage("lamp.txt", 1, 0, "Nobody but Agnes ever lit it.")
@@ -27,7 +27,7 @@ GOLD = {"row-9": [PASSAGES[1], LAMP]}
 
 
 def draws(backbone: Backbone, **draw: object) -> Examples:
-    return Examples(backbone, QUESTIONS, RETRIEVER, GOLD, Draw(**draw))
+    return Examples(backbone, QUESTIONS, RETRIEVER, GOLD, SampleSettings(**draw))
 
 
 def test_every_epoch_has_every_question_once_in_an_order_of_its_own(tiny_llama: Backbone) -> None:
@@ -84,7 +84,7 @@ def test_given_passages_are_used(tiny_llama: Backbone) -> None:
     examples = draws(tiny_llama, passages=(2, 2))
     numbers = [i for i in range(9) if examples.question(i).id == "c"]
     assert all(examples.passages(i) == [PASSAGES[2], PASSAGES[0]] for i in numbers)
-    alone = Examples(tiny_llama, QUESTIONS[2:], None, {}, Draw())
+    alone = Examples(tiny_llama, QUESTIONS[2:], None, {}, SampleSettings())
     assert alone.passages(0)[0] == PASSAGES[2]
 
 
@@ -93,28 +93,28 @@ def test_the_ids_are_those_of_the_prompt_and_one_of_the_answers(tiny_llama: Back
     answers = set()
     for i in range(40):
         question, example = examples.question(i), examples[i]
-        before, after = tiny_llama.encode(build_prompt(examples.passages(i), question.question))
+        before, after = tiny_llama.tokenization.encode(build_prompt(examples.passages(i), question.question))
         (target,) = example.targets
         assert (example.before, target.question) == (tuple(before), tuple(after))
-        answer = tiny_llama.decode(target.answer)
+        answer = tiny_llama.tokenization.decode(target.answer)
         assert answer in question.golden_answers
         answers.add(answer)
     assert answers == {"nine", "at nine", "Nobody", "a bun"}
 
 
 def test_dev_examples_have_all_answers_for_all_k(tiny_llama: Backbone) -> None:
-    example = draws(tiny_llama).of(QUESTIONS[0], 2, (1, 50))
+    example = draws(tiny_llama).dev_example(QUESTIONS[0], 2, (1, 50))
     assert [target.virtual_tokens for target in example.targets] == [1, 50, 1, 50]
-    assert tiny_llama.decode(example.targets[2].answer) == "at nine"
+    assert tiny_llama.tokenization.decode(example.targets[2].answer) == "at nine"
 
 
 def test_dev_questions_are_searched_for_themselves(tiny_llama: Backbone) -> None:
     examples = draws(tiny_llama, passages=(1, 1))
     other = Question("a", "Who lit the mast, the ferry or the festival?", ("Nobody",) * 20)  # an id of training's
-    example = examples.of(other, 3, (1,))
+    example = examples.dev_example(other, 3, (1,))
     best = [hit.passage for hit in RETRIEVER.search(other.question, 3)]
     assert len(best) == 3  # though training takes one
-    assert example.before == tuple(tiny_llama.encode(build_prompt(best, other.question))[0])
+    assert example.before == tuple(tiny_llama.tokenization.encode(build_prompt(best, other.question))[0])
     assert len(example.targets) == 16
     found = next(examples.passages(i) for i in range(3) if examples.question(i).id == "a")
     assert found == [RETRIEVER.search(QUESTIONS[0].question, 1)[0].passage]
@@ -123,8 +123,8 @@ def test_dev_questions_are_searched_for_themselves(tiny_llama: Backbone) -> None
 def test_what_does_not_fit_is_left_out_from_the_end(tiny_llama: Backbone) -> None:
     long = [Passage(f"{i}.txt", 1, 0, f"{FERRY} " * 8) for i in range(3)]
     question = Question("x", QUESTION, ("nine",), tuple(long))
-    example = Examples(tiny_llama, [question], None, {}, Draw(passages=(3, 3)))[0]
-    assert tuple(tiny_llama.encode(build_prompt(long[:1], QUESTION))[0]) == example.before
+    example = Examples(tiny_llama, [question], None, {}, SampleSettings(passages=(3, 3)))[0]
+    assert tuple(tiny_llama.tokenization.encode(build_prompt(long[:1], QUESTION))[0]) == example.before
 
 
 @pytest.mark.parametrize(
@@ -132,17 +132,17 @@ def test_what_does_not_fit_is_left_out_from_the_end(tiny_llama: Backbone) -> Non
 )
 def test_a_draw_cannot_be_wrong(draw: dict[str, object]) -> None:
     with pytest.raises(PromptError) as error:
-        Draw(**draw)  # type: ignore[arg-type]
+        SampleSettings(**draw)  # type: ignore[arg-type]
     one_line(error)
 
 
 def test_without_questions_or_passages_nothing_is_learned(tiny_llama: Backbone) -> None:
     with pytest.raises(PromptError, match="no question"):
-        Examples(tiny_llama, [], RETRIEVER, {}, Draw())
+        Examples(tiny_llama, [], RETRIEVER, {}, SampleSettings())
     with pytest.raises(PromptError, match="Question a comes without passages"):
-        Examples(tiny_llama, QUESTIONS, None, {}, Draw())
+        Examples(tiny_llama, QUESTIONS, None, {}, SampleSettings())
     with pytest.raises(PromptError, match="Question a comes without passages"):  # a dev question
-        Examples(tiny_llama, QUESTIONS[2:], None, {}, Draw()).of(QUESTIONS[0], 3, (1,))
+        Examples(tiny_llama, QUESTIONS[2:], None, {}, SampleSettings()).dev_example(QUESTIONS[0], 3, (1,))
 
 
 def test_gold_passages_are_found_by_the_row_s_id(tmp_path: Path) -> None:
@@ -152,3 +152,23 @@ def test_gold_passages_are_found_by_the_row_s_id(tmp_path: Path) -> None:
     assert list(gold) == ["r0", "r1", "r2"]
     assert MAST in gold["r1"][0].text
     assert len(gold["r2"]) > 1
+
+
+def test_samples_are_those_that_were_always_drawn(tiny_llama: Backbone) -> None:
+    """The command in a token file's metadata must draw the same samples in later versions."""
+    examples = draws(tiny_llama, shared_k=3, passages=(1, 3), seed=7)
+    drawn = [
+        (
+            examples.question(i).id,
+            len(examples.passages(i)),
+            [(t.virtual_tokens, tiny_llama.tokenization.decode(t.answer)) for t in examples[i].targets],
+        )
+        for i in (0, 1, 2, 3, 100)
+    ]
+    assert drawn == [
+        ("c", 2, [(34, "a bun"), (50, "a bun"), (2, "a bun")]),
+        ("b", 2, [(1, "Nobody"), (50, "Nobody"), (5, "Nobody")]),
+        ("a", 3, [(33, "at nine"), (50, "nine"), (7, "at nine")]),
+        ("c", 2, [(16, "a bun"), (50, "a bun"), (7, "a bun")]),
+        ("b", 1, [(8, "Nobody"), (50, "Nobody"), (2, "Nobody")]),
+    ]

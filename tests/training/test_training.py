@@ -18,15 +18,17 @@ from spring.cli.main import main
 from spring.data.questions import Question
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
+from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
-from spring.rag.prompt import INSTRUCTION, worked_examples
-from spring.training.examples import Draw, Examples
+from spring.training.checkpoints import TrainingState
+from spring.training.examples import Examples, SampleSettings
+from spring.training.initializers import initial_tokens
 from spring.training.loss import dev_scores, losses
 from spring.training.prefix_states import PrefixStates
 from spring.training.quantization import rounded_to_4bit
 from spring.training.settings import PAPER, TrainingSettings, default_settings
-from spring.training.trainer import Learned, _State, learn
+from spring.training.trainer import TrainingResult, learn
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, ROOT, fingerprint, one_line
 
 QUESTIONS = [
@@ -47,14 +49,14 @@ def one_thread() -> object:
 
 
 def examples(backbone: Backbone, **draw: object) -> Examples:
-    return Examples(backbone, QUESTIONS, Bm25Retriever(PASSAGES), {}, Draw(**({"passages": (1, 2)} | draw)))
+    return Examples(backbone, QUESTIONS, Bm25Retriever(PASSAGES), {}, SampleSettings(**({"passages": (1, 2)} | draw)))
 
 
 def run(
     backbone: Backbone, folder: Path, settings: TrainingSettings = SETTINGS, resume: bool = False, **draw: object
-) -> Learned:
+) -> TrainingResult:
     drawn = examples(backbone, **draw)
-    dev = [drawn.of(question, 2, (1, 50)) for question in QUESTIONS[:2]]
+    dev = [drawn.dev_example(question, 2, (1, 50)) for question in QUESTIONS[:2]]
     return learn([backbone], drawn, backbone.initial_virtual_tokens(), settings, folder, dev, resume)
 
 
@@ -73,7 +75,7 @@ class Interrupted(Exception):
 def test_it_learns_the_answers_and_nothing_else_moves(tiny_llama: Backbone, tmp_path: Path) -> None:
     before = fingerprint(tiny_llama)
     drawn = examples(tiny_llama, shared_k=2)
-    dev = [drawn.of(question, 2, (50,)) for question in QUESTIONS]
+    dev = [drawn.dev_example(question, 2, (50,)) for question in QUESTIONS]
     initial = tiny_llama.initial_virtual_tokens()
     settings = replace(SETTINGS, epochs=40, learning_rate=5e-2, evaluate_every=20)
     learned = learn([tiny_llama], drawn, initial, settings, tmp_path, dev)
@@ -101,7 +103,7 @@ def test_steps_that_are_too_few_are_told_before_they_are_made(tiny_llama: Backbo
         learn([tiny_llama], drawn, initial, settings, tmp_path / name, report=lines.append)
     assert [line.partition(":")[0] for line in lines] == [
         "2 steps of 2 samples.",
-        "These are few",
+        "These are few steps",
         "2 steps of 2 samples.",
     ]
 
@@ -145,12 +147,13 @@ def test_without_dev_the_running_average_is_kept(tiny_llama: Backbone, tmp_path:
 def test_several_backbones_take_turns(tiny_llama: Backbone, tmp_path: Path) -> None:
     both = [tiny_llama, rounded_to_4bit(tiny_llama)]
     drawn, initial = examples(tiny_llama), tiny_llama.initial_virtual_tokens()
-    assert {(drawn.question(i).id, drawn[i].turn % 2) for i in range(6)} == {
+    assert {(drawn.question(i).id, drawn[i].rotation % 2) for i in range(6)} == {
         (id, turn) for id in "abc" for turn in (0, 1)
     }
     settings = replace(SETTINGS, epochs=1, batch_size=3, average=0.0)
     learn(both, drawn, initial, settings, tmp_path)
-    wanted = [losses(PrefixStates(both[drawn[i].turn % 2]), initial.embeddings, [drawn[i]]).item() for i in range(3)]
+    samples = [drawn[i] for i in range(3)]
+    wanted = [losses(PrefixStates(both[s.rotation % 2]), initial.embeddings, [s]).item() for s in samples]
     assert float(log(tmp_path)[0]["loss"]) == pytest.approx(sum(wanted) / 3, abs=1e-4)
 
 
@@ -158,9 +161,9 @@ def test_passages_drawn_once_are_read_once_and_change_nothing_else(tiny: Backbon
     class Counting(PrefixStates):
         read_now = 0
 
-        def _read(self, texts: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
-            Counting.read_now += len(texts)
-            return super()._read(texts)
+        def _compute(self, sequences: Sequence[tuple[int, ...]]) -> tuple[DynamicCache, Tensor]:
+            Counting.read_now += len(sequences)
+            return super()._compute(sequences)
 
     drawn, initial = examples(tiny, draws=2), tiny.initial_virtual_tokens().embeddings
     number = len(drawn.questions)
@@ -194,7 +197,7 @@ def test_a_backbone_that_scales_its_logits_is_refused(tiny_llama: Backbone, tmp_
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = GraniteConfig(**shape, vocab_size=len(tiny_llama.tokenizer), initializer_range=0.25)  # type: ignore[arg-type]
     plain, scaled = (
-        Backbone("granite", GraniteForCausalLM(config_), tiny_llama.tokenizer, "fp32")
+        Backbone(GraniteForCausalLM(config_), Tokenization("granite", tiny_llama.tokenizer), "fp32")
         for config_ in (config, GraniteConfig(**config.to_dict() | {"logits_scaling": 8.0}))
     )
     assert run(plain, tmp_path / "plain").steps
@@ -204,11 +207,11 @@ def test_a_backbone_that_scales_its_logits_is_refused(tiny_llama: Backbone, tmp_
 
 
 def test_weights_that_are_packed_are_not_rounded_again(tiny_llama: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PromptError, match="in 4bit already: --also-4bit goes with bf16 or fp32") as error:
+    with pytest.raises(PromptError, match="in 4bit already: use --also-4bit with bf16 or fp32") as error:
         rounded_to_4bit(replace(tiny_llama, precision="4bit"))
     one_line(error)
     monkeypatch.setattr("spring.training.quantization.free_bytes", lambda gpu: 1_000)
-    with pytest.raises(BackboneError, match="no room for a second copy of tiny-llama") as error:
+    with pytest.raises(BackboneError, match="not enough memory for a second copy of tiny-llama") as error:
         rounded_to_4bit(tiny_llama)
     one_line(error)
 
@@ -217,8 +220,8 @@ def test_weights_that_are_packed_are_not_rounded_again(tiny_llama: Backbone, mon
 
 
 def test_a_checkpoint_is_taken_over_on_the_device_of_the_run() -> None:
-    saved = _State(torch.ones(2, 3)).state_dict()  # as accelerate loads it: on the CPU
-    state = _State(torch.zeros(2, 3, device="meta"))  # as on a GPU
+    saved = TrainingState(torch.ones(2, 3)).state_dict()  # as accelerate loads it: on the CPU
+    state = TrainingState(torch.zeros(2, 3, device="meta"))  # as on a GPU
     state.load_state_dict(saved | {"step": 7})
     assert (state.average.device.type, state.best.device.type, state.step) == ("meta", "meta", 7)
 
@@ -266,7 +269,7 @@ def test_backbones_go_on_taking_turns_where_they_were(
         with pytest.raises(Interrupted):
             learn(both, drawn, initial, settings, tmp_path / "cut")
     assert torch.equal(learn(both, drawn, initial, settings, tmp_path / "cut", resume=True).tokens, whole)
-    with pytest.raises(PromptError, match="is another one"):
+    with pytest.raises(PromptError, match="has other data, initial values or settings"):
         learn(both[:1], drawn, initial, settings, tmp_path / "cut", resume=True)
 
 
@@ -282,10 +285,10 @@ def test_a_run_does_not_overwrite_another(tiny_llama: Backbone, tmp_path: Path) 
     with pytest.raises(PromptError, match="give --resume") as error:
         run(tiny_llama, tmp_path)
     one_line(error)
-    with pytest.raises(PromptError, match="is another one") as error:
+    with pytest.raises(PromptError, match="has other data, initial values or settings") as error:
         run(tiny_llama, tmp_path, replace(SETTINGS, learning_rate=0.5), resume=True)
     one_line(error)
-    with pytest.raises(PromptError, match="is another one"):
+    with pytest.raises(PromptError, match="has other data, initial values or settings"):
         run(tiny_llama, tmp_path, resume=True, seed=5)
 
 
@@ -300,9 +303,9 @@ def test_a_run_is_not_resumed_on_other_data(tiny_llama: Backbone, tmp_path: Path
         passages[2] = replace(passages[2], text="Of the festival.")
     elif what == "initial":
         initial = tiny_llama.initial_virtual_tokens(text="Other words.")
-    drawn = Examples(tiny_llama, questions, Bm25Retriever(passages), {}, Draw(passages=(1, 2)))
-    dev = [drawn.of(question, 2, (1, 49 if what == "dev" else 50)) for question in QUESTIONS[:2]]
-    with pytest.raises(PromptError, match="is another one"):
+    drawn = Examples(tiny_llama, questions, Bm25Retriever(passages), {}, SampleSettings(passages=(1, 2)))
+    dev = [drawn.dev_example(question, 2, (1, 49 if what == "dev" else 50)) for question in QUESTIONS[:2]]
+    with pytest.raises(PromptError, match="has other data, initial values or settings"):
         learn([tiny_llama], drawn, initial, SETTINGS, tmp_path, dev, resume=True)
 
 
@@ -381,7 +384,7 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
     assert (len(tokens), tokens.backbone) == (10, "tiny-llama")
     assert tokens.learned.startswith("learned from train.jsonl (3 questions, ")
     assert {"data", "questions", "steps", "seed", "command", "settings", "dev", "precision"} <= set(tokens.details)
-    assert "exactly a golden answer" in tokens.details["dev"]
+    assert "exact match" in tokens.details["dev"]
     assert (output.with_suffix(".run") / "log.csv").is_file()
     documents = data / "corpus.jsonl"
     asked = ["ask", QUESTION, "--documents", str(documents), "--backbone", str(tiny_llama_folder)]
@@ -394,23 +397,16 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
 STILL = ("--learning-rate", 1e-9, "--average", 0)  # the tokens stay where they start
 
 
-def test_initial_values(data: Path, tiny_llama_folder: Path, tiny_llama: Backbone) -> None:
-    def initial(*more: str) -> torch.Tensor:
-        output = data / f"{len(list(data.iterdir()))}.safetensors"
+def test_the_command_starts_from_the_initial_values_that_are_asked_for(
+    data: Path, tiny_llama_folder: Path, tiny_llama: Backbone
+) -> None:
+    text = "Say it in a word."
+    for number, (more, init) in enumerate(
+        [((), None), (("--init", text), text), (("--init", "random", "--seed", 1), "random")]
+    ):
+        output = data / f"{number}.safetensors"
         assert main(arguments(data, tiny_llama_folder, output, *more, *STILL)) == 0
-        return tokens_of(output)
-
-    def words(text: str) -> torch.Tensor:
-        return tiny_llama.initial_virtual_tokens(50, text).embeddings
-
-    examples_ = words(worked_examples(tiny_llama.tokenizer.eos_token))
-    assert torch.allclose(initial("--init", "instruction"), words(INSTRUCTION), atol=1e-6)
-    assert torch.allclose(initial("--init", "Say it in a word."), words("Say it in a word."), atol=1e-6)
-    assert torch.allclose(initial("--init", "examples"), examples_, atol=1e-6)
-    assert torch.allclose(initial(), examples_, atol=1e-6)
-    drawn = initial("--init", "random")
-    assert len({tuple(row.tolist()) for row in drawn}) == 50
-    assert not torch.allclose(drawn, initial("--init", "random", "--seed", "1"), atol=0.01)
+        assert torch.allclose(tokens_of(output), initial_tokens(tiny_llama, init, seed=1).embeddings, atol=1e-6)
 
 
 def test_a_backbone_of_the_paper_s_size_is_learned_for_as_in_the_paper(
@@ -429,11 +425,11 @@ def test_a_full_disk_and_a_full_memory_are_told_in_one_line(
 ) -> None:
     full = "[enforce fail at inline_container.cc:672] . unexpected pos 128 vs 22"  # torch.save's
     for name, error, told in (
-        ("Accelerator.save_state", RuntimeError(full), f"({full}): see to that, then the same command with --resume"),
+        ("Accelerator.save_state", RuntimeError(full), f"({full}). Once it can, the same command with --resume"),
         (
             "RunFolder.log",
             OSError(28, "No space left on device"),
-            "see to that, then the same command",
+            "Once it can, the same command",
         ),
         ("losses", torch.OutOfMemoryError("2 GiB"), "does not suffice for a batch of 2: choose a smaller --batch-size"),
     ):
@@ -488,6 +484,7 @@ def test_passages_in_the_rows_need_no_corpus(data: Path, tiny_llama_folder: Path
         (("--number", 0), "The number of virtual tokens must be 1 to 1024, not 0."),
         (("--learning-rate", 0), "The learning rate must be above 0, not 0.0."),
         (("--dev", "none.jsonl"), "cannot be read"),
+        (("--init", "exmaples"), "There are no initial values 'exmaples': choose instruction, examples, random, a"),
     ],
 )
 def test_the_command_refuses_in_one_line(
@@ -529,4 +526,4 @@ def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Pa
 def test_a_batch_that_two_processes_cannot_share_is_refused(data: Path, tiny_llama_folder: Path) -> None:
     done = launch(data, tiny_llama_folder, 2, "--batch-size", 3)
     assert done.returncode != 0
-    assert "spring: A batch of 3 cannot be shared among 2 processes." in done.stderr
+    assert "spring: A batch of 3 cannot be divided among 2 processes: choose a multiple" in done.stderr

@@ -1,10 +1,11 @@
 """What every loader makes: pages of clean text, and warnings for the user."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from spring.data.cleaning import clean_text, one_line
-from spring.data.types import Page
+from spring.data.types import Heading, Page
 from spring.errors import DocumentError
 
 
@@ -16,7 +17,56 @@ class Content(NamedTuple):
     title: str = ""  # the document's own; "" where it has none
 
 
+class Block(NamedTuple):
+    """A paragraph, heading, list item, table row or listing, as a loader finds it.
+
+    Single line breaks in `text` are hard wraps and become spaces; a blank line starts a new line of the page.
+    """
+
+    text: str
+    level: int = 0  # of a heading, from 1, the highest; 0 for anything else
+    preformatted: bool = False  # code or verse: every line and its indentation stay
+
+
 _LONGEST_TITLE = 200  # characters; it is repeated in every passage of its page
+_LONGEST_INDENT = 32  # spaces of a preformatted line that are kept
+
+
+def build_page(blocks: Iterable[Block], rows: bool = False) -> Page:
+    """Clean the blocks and join them into a page, one line each, with the headings' offsets in the final text.
+
+    Blocks without text are left out. rows: whether each line is a row of a table (see `Page`).
+    """
+    lines: list[str] = []
+    headings: list[Heading] = []
+    length = 0  # of the lines so far, with a line break after each
+    for text, level, preformatted in blocks:
+        clean = _clean_lines(text) if preformatted else clean_text(text)
+        if level:
+            clean = one_line(clean)
+        if not clean:
+            continue
+        if level:
+            headings.append(Heading(length, level, clean))
+        lines.append(clean)
+        length += len(clean) + 1
+    return Page("\n".join(lines), headings=tuple(headings), rows=rows)
+
+
+def clean_title(title: str) -> str:
+    """A document's own title as one clean line; "" if it is as long as a paragraph."""
+    title = one_line(clean_text(title))
+    return title if len(title) <= _LONGEST_TITLE else ""
+
+
+def _clean_lines(text: str) -> str:
+    """Clean each line by itself and keep its indentation; blank lines go."""
+    lines = []
+    # Not splitlines, which also cuts at U+001C to U+001E; they are control characters and go.
+    for line in re.split(r"\r\n?|[\n\x0b\x0c\x85\u2028\u2029]", text.expandtabs(4)):
+        if clean := one_line(clean_text(line)):
+            lines.append(" " * min(len(line) - len(line.lstrip()), _LONGEST_INDENT) + clean)
+    return "\n".join(lines)
 
 
 def clean_page(text: str, title: str = "") -> Page:

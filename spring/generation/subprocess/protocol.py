@@ -1,6 +1,6 @@
 """Messages between the server and the model's process: one JSON object each, of a bounded size.
 
-JSON instead of pickle: neither side executes what the other sends. Pydantic validates every message against these types.
+JSON instead of pickle: neither side executes what the other sends. Pydantic validates every message against the types.
 """
 
 from multiprocessing.connection import Connection

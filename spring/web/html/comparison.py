@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.types import Answer, Engine
-from spring.rag.bm25 import STOP_WORDS, Hit, marked_spans, tokenize
+from spring.rag.retriever import Hit
+from spring.rag.terms import STOP_WORDS, marked_spans, tokenize
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -139,8 +140,10 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
     seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
     told = ""
-    if any(answer.instruction for answer in comparison.answers):
-        instruction = comparison.told_prompt.after.removesuffix(comparison.prompt.after)
+    for request in comparison.requests:
+        if request.baseline != "instruction":
+            continue
+        instruction = request.prompt.after.removesuffix(comparison.prompt.after)
         words = escape(instruction.strip())
         told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
     return (

@@ -18,7 +18,7 @@ from spring.evaluation.results import safe_csv
 from spring.evaluation.runner import Row, evaluate, usual_ks
 from spring.evaluation.summary import Summary, summarize
 from spring.generation.comparison import ComparisonSettings
-from spring.rag.bm25 import Bm25Retriever
+from spring.rag.retriever import Retriever
 from spring.web.html import comparison as render
 from spring.web.html import evaluation as render_evaluation
 from spring.web.tabs.compare import EXPECTED_TOKENS, PRIVATE, Page, buttons, stream
@@ -80,7 +80,7 @@ class Evaluate:
 
     def _prepare(
         self, given: QuestionSet, limit: int, name: str, visitor: str
-    ) -> tuple[EvaluationRun, Bm25Retriever | None]:
+    ) -> tuple[EvaluationRun, Retriever | None]:
         """What is asked, and where its passages are found; nowhere if the questions bring them."""
         questions, notes = first_questions(given.questions, limit, self.settings.evaluation_questions)
         bare = any(not question.passages for question in questions)
@@ -109,7 +109,7 @@ class Evaluate:
         return QuestionSet(library.questions)
 
     def _follow(
-        self, run: EvaluationRun, retriever: Bm25Retriever | None, settings: ComparisonSettings, turn: QueuedRequest
+        self, run: EvaluationRun, retriever: Retriever | None, settings: ComparisonSettings, turn: QueuedRequest
     ) -> Iterator[tuple[Any, ...]]:
         """Evaluate until there is no question left, the visitor stops, the time is over, or the model fails."""
         engine = self.page.engine

@@ -1,0 +1,46 @@
+"""Check and prepare backbones that are learned through."""
+
+import torch
+
+from spring.errors import BackboneError, PromptError
+from spring.models.backbone import Backbone
+
+
+def prepare_attention(backbone: Backbone) -> None:
+    """Select the attention function for training.
+
+    On a CPU the backward pass of fused attention takes three times as long as that of eager attention.
+    """
+    if backbone.model.device.type == "cpu":
+        backbone.model.set_attn_implementation("eager")
+
+
+@torch.no_grad()
+def require_plain_logits(backbone: Backbone) -> None:
+    """Refuse a backbone whose logits are not the plain output of its output layer, which the loss computes.
+
+    Raises:
+        BackboneError: the model scales or caps its logits, as Granite, Cohere and Gemma 2 do.
+
+    """
+    model = backbone.model
+    ids = torch.tensor([[backbone.end_id]], device=model.device)
+    logits = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
+    if not torch.allclose(model(input_ids=ids).logits.to(logits), logits, rtol=1e-2, atol=1e-3):
+        raise BackboneError(
+            f"{backbone.name} scales or caps its logits, which training does not support: choose another backbone."
+        )
+
+
+def require_one_device(backbone: Backbone) -> None:
+    """Refuse a backbone on several GPUs: their keys and values cannot be stored as one tensor.
+
+    Raises:
+        PromptError: it is spread over several.
+
+    """
+    if len(set(getattr(backbone.model, "hf_device_map", {}).values())) > 1:
+        raise PromptError(
+            f"{backbone.name} is spread over several GPUs, whose keys and values cannot be kept on disk: "
+            "leave --draws out."
+        )

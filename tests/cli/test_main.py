@@ -1,0 +1,30 @@
+"""The registry of commands: one file and one line each."""
+
+import pytest
+
+from spring import __version__
+from spring.cli.main import COMMANDS, main
+from tests.conftest import ROOT
+
+
+def test_every_file_of_a_command_is_registered() -> None:
+    files = {path.stem for path in (ROOT / "spring" / "cli").glob("*.py")} - {"__init__", "main", "options"}
+    assert files == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main([name, "--help"])
+    help_text = capsys.readouterr().out
+    assert help_text.startswith(f"usage: spring {name}")
+    assert COMMANDS[name][1:].split(",")[0] in " ".join(help_text.split())
+
+
+def test_help_lists_the_commands_and_version_names_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--help", "--version"):
+        with pytest.raises(SystemExit, match=r"^0$"):
+            main([option])
+    printed = capsys.readouterr().out
+    assert all(f"    {name}" in printed for name in COMMANDS)
+    assert printed.endswith(f"spring {__version__}\n")
