@@ -531,7 +531,7 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
     assert short.seconds_left is None
     assert "0 of 4 questions · the first ones are being answered" in render_evaluation.progress(short)
     clock[0] = 10.0
-    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, False, 1.0),)))
+    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, 1, "plain", 1.0),)))
     assert not short.add(Done())
     short.failed.append("q3: too long")  # at once: it tells nothing of how long an answer takes
     assert short.seconds_left == 20
