@@ -1,4 +1,4 @@
-"""Tiny random models with real tokenizers, the default engine, and what the model-side tests share."""
+"""Markers by folder and fixture, tiny random models with real tokenizers, the default engine, shared helpers."""
 
 import copy
 import hashlib
@@ -38,6 +38,18 @@ PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
 
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need; keep those that share a server, a browser or a file's fixtures in one process."""
+    for item in items:
+        folder, *rest = item.path.relative_to(Path(__file__).parent).parts
+        if folder in ("live", "browser"):
+            item.add_marker(folder)
+        elif "needs_model" in getattr(item, "fixturenames", ()):
+            item.add_marker("model")
+        item.add_marker(pytest.mark.xdist_group(folder if folder in ("live", "browser") else "/".join([folder, *rest])))
 
 
 # --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
@@ -149,9 +161,20 @@ def tiny_engine(tiny: Backbone) -> LocalEngine:
 
 
 @pytest.fixture(scope="session")
-def default_engine() -> LocalEngine:
+def needs_model() -> None:
+    """Requested by fixtures that load the default backbone or start a model's process: marks their tests `model`."""
+
+
+@pytest.fixture(scope="session")
+def default_engine(needs_model: None) -> LocalEngine:
     """The embedded SmolLM2-135M-Instruct with the tokens that a user gets."""
     return load_engine(precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def default_four_bit(needs_model: None) -> LocalEngine:
+    """The same in 4 bits."""
+    return load_engine(precision="4bit")
 
 
 # --- what the tests share ---

@@ -34,7 +34,7 @@ def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: Compa
     parts += [layout] if layout != "training" else []
     digest.update(json.dumps([*parts, settings.decoding.temperature, settings.decoding.seed]).encode())
     for passage in passages:
-        digest.update(passage.text.encode() + b"\0")
+        digest.update(passage.titled.encode() + b"\0")
     return digest.hexdigest()[:12]
 
 

@@ -154,7 +154,8 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
                 "score": hit.score,
                 "document": hit.passage.document,
                 "page": hit.passage.page,
-                "text": hit.passage.text,
+                "section": hit.passage.section,
+                "text": hit.passage.titled,
             }
             for hit in comparison.hits
         ],

@@ -22,7 +22,7 @@ def fit(draft: PromptDraft, tokenization: Tokenization, context_length: int) -> 
     """
     room = context_length - draft.max_new_tokens
     for kept in range(len(draft.passages), -1, -1):
-        if sum(len(passage.text) for passage in draft.passages[:kept]) > MOST_CHARACTERS_PER_TOKEN * room:
+        if sum(len(passage.titled) for passage in draft.passages[:kept]) > MOST_CHARACTERS_PER_TOKEN * room:
             continue
         most_virtual: dict[tuple[Prompt, bool], int] = {}
         for request in draft.requests(kept):

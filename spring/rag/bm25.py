@@ -29,7 +29,7 @@ class Bm25Retriever:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
-        tokens = [tokenize(passage.text) for passage in self.passages]
+        tokens = [tokenize(passage.searched) for passage in self.passages]
         self._rows: dict[str, int] = {}
         if any(tokens):  # rank-bm25 divides by the number of passages and by their mean length
             self._index(_LuceneOkapi(tokens))
@@ -86,12 +86,12 @@ class Bm25Retriever:
         """A digest of the passages' texts, in their order."""
         digest = hashlib.sha256()
         for passage in self.passages:
-            digest.update(passage.text.encode() + b"\0")
+            digest.update(passage.titled.encode() + b"\0")
         return digest.hexdigest()
 
     @property
     def nbytes(self) -> int:
         """About the memory that passages and index take."""
-        texts = text_bytes(passage.text for passage in self.passages) + text_bytes(self._rows)
+        texts = text_bytes(passage.searched for passage in self.passages) + text_bytes(self._rows)
         arrays = (self._found_in, self._scores, self._starts) if self._rows else ()
         return texts + sum(array.nbytes for array in arrays)

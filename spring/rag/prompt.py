@@ -87,6 +87,6 @@ def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline 
     if not question:
         raise PromptError("Please type a question.")
     # Without passages the blank line stays: the model's key/value cache must not be empty.
-    before = "".join(f"[{rank}] {passage.text}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
+    before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
     words = {"instruction": f"{INSTRUCTION}\n", "examples": worked_examples()}.get(baseline, "")
     return Prompt(before, f"{words}Question: {question}\nAnswer:")

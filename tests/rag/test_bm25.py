@@ -153,7 +153,7 @@ def corpus() -> list[Passage]:
 
 def test_ranking_equals_bm25s(corpus: list[Passage]) -> None:
     retriever = Bm25Retriever(corpus)
-    tokens = [tokenize(passage.text) for passage in corpus]
+    tokens = [tokenize(passage.searched) for passage in corpus]
     reference = bm25s.BM25(method="lucene", k1=1.5, b=0.75, dtype="float64")
     reference.index(tokens, show_progress=False)
     place = {id(passage): index for index, passage in enumerate(corpus)}

@@ -114,10 +114,11 @@ def _marking_answer(comparison: "Comparison") -> str:
 
 def _passage(hit: Hit, answer_terms: set[str]) -> str:
     passage = hit.passage
+    section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
     return (
         f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
-        f"<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
-        f"<p>{_marked(passage.text, set(hit.terms), answer_terms)}</p></li>"
+        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
+        f"<p>{_marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
     )
 
 
