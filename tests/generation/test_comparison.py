@@ -253,7 +253,9 @@ def test_a_comparison_as_a_dictionary(tiny_llama: Backbone) -> None:
     hit, answer = comparison.hits[0], comparison.answers[1]
     assert result["question"] == QUESTION
     assert (result["backbone"], result["precision"]) == ("tiny-llama", "fp32")
-    assert result["passages"] == [{"rank": 1, "score": hit.score, "document": "0.txt", "page": 1, "section": "", "text": FERRY}]
+    assert result["passages"] == [
+        {"rank": 1, "score": hit.score, "document": "0.txt", "page": 1, "section": "", "text": FERRY}
+    ]
     assert result["prompt"] == {"before": comparison.prompt.before, "after": comparison.prompt.after}
     assert result["answers"][1] == {
         "virtual_tokens": 50,
