@@ -40,16 +40,14 @@ KS = (0, 1, 10, 50)
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need; keep those that share a server, a browser or a file's fixtures in one process."""
+    """Mark tests by what they need: their folder or their fixtures say it."""
     for item in items:
-        folder, *rest = item.path.relative_to(Path(__file__).parent).parts
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in ("live", "browser"):
             item.add_marker(folder)
         elif "needs_model" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ("live", "browser") else "/".join([folder, *rest])))
 
 
 # --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
@@ -142,6 +140,19 @@ def tiny_llama(tiny_llama_folder: Path) -> Backbone:
 @pytest.fixture(scope="session")
 def tiny_mistral(tiny_mistral_folder: Path) -> Backbone:
     return load_backbone(str(tiny_mistral_folder), "fp32")
+
+
+@pytest.fixture(scope="session")
+def endless_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder and the token file of a random model that never ends an answer: 256 tokens take it seconds."""
+    tokenizer, folder = _byte_level_tokenizer(), tmp_path_factory.mktemp("models") / "endless"
+    torch.manual_seed(4)
+    shape = _shape(tokenizer) | {"num_hidden_layers": 48, "max_position_embeddings": 4096}
+    _save(LlamaForCausalLM(LlamaConfig(**shape)), tokenizer, folder)
+    settings = folder / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": 399}))
+    new_engine(load_backbone(str(folder), "fp32")).tokens.save(folder / "tokens.safetensors")
+    return folder, folder / "tokens.safetensors"
 
 
 @pytest.fixture(params=["tiny_llama", "tiny_mistral"])

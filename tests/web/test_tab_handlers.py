@@ -496,6 +496,21 @@ def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engi
     assert not turn.over
 
 
+def test_an_answer_is_cut_after_the_seconds_that_it_may_take(page, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.web.visitors.request_queue.CLOCK", lambda: now[0])
+    settings = (QUESTION, SAMPLE, 50, 3, False, "", 256, 0)
+    written = []
+    for status, cards, *_ in page.ask(page.turns.begin("me"), *settings, ME):
+        written.append((status, cards))
+        if "first token" in cards:
+            now[0] = SETTINGS.answer_seconds
+    assert "An answer may take 120 seconds, and they are over; what is written is kept." in written[-1][0]
+    assert "cursor" in written[-2][1]
+    assert "cursor" not in written[-1][1]
+    assert len(written) < 20  # of 256 tokens
+
+
 def test_two_uploads_of_one_visitor_at_once_keep_all_documents(page, tmp_path) -> None:
     files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
     for file in files:
