@@ -61,6 +61,9 @@ def _kept(blocks: list[HtmlBlock], text: str) -> list[HtmlBlock]:
     if not any(kept) or found < least * sum(prose):
         return []
     first, last = kept.index(True), len(kept) - 1 - kept[::-1].index(True)
+    while first and blocks[first - 1].kind == "heading" and not blocks[first - 1].in_header:
+        first -= 1
+        kept[first] = True
     for place in range(first, last):
         kept[place] = kept[place] or _belongs(blocks, kept, words, place)
     return [block for block, is_kept in zip(blocks, kept, strict=True) if is_kept]
