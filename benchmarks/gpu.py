@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -58,8 +59,8 @@ def copied_per_second(device: str, size: int) -> float:
 
 def bytes_of_a_token(backbone: Backbone) -> int:
     """Bytes of weights that are read for one new token: all but the input embeddings, of which it needs a row."""
-    embeddings = backbone.model.get_input_embeddings().weight
-    return sum(tensor.nbytes for tensor in backbone.model.state_dict().values()) - embeddings.nbytes
+    embeddings: Any = backbone.model.get_input_embeddings()
+    return int(sum(tensor.nbytes for tensor in backbone.model.state_dict().values()) - embeddings.weight.nbytes)
 
 
 def answer(engine: LocalEngine, prompt: Prompt, ks: Sequence[int], new_tokens: int) -> Progress:
@@ -72,7 +73,7 @@ def answer(engine: LocalEngine, prompt: Prompt, ks: Sequence[int], new_tokens: i
 def read(engine: LocalEngine, prompt: Prompt, device: str) -> None:
     """The passages alone."""
     engine.prefixes.clear()
-    before = len(engine.backbone.encode(prompt)[0])
+    before = len(engine.backbone.tokenization.encode(prompt)[0])
     for progress in engine.stream([GenerationRequest(prompt)], DecodingOptions(1, ignore_eos=True)):
         if progress.prefix_read == before:
             break
@@ -85,7 +86,8 @@ def plain_tokens_per_second(backbone: Backbone, prompt: Prompt, new_tokens: int,
     asked = {"attention_mask": torch.ones_like(ids), "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
 
     def generate(tokens: int) -> float:
-        return timed(lambda: backbone.model.generate(ids, max_new_tokens=tokens, **asked, **options)[0].tolist())
+        model: Any = backbone.model
+        return timed(lambda: model.generate(ids, max_new_tokens=tokens, **asked, **options)[0].tolist())
 
     try:
         generate(new_tokens)  # compiles
@@ -129,7 +131,7 @@ def measure(
     ratios = {"two_over_one": median["two"] / median["one"], "two_over_recipe": median["two"] / median["recipe"]}
     figures: dict[str, object] = {
         "memory_gb": round(weights / 1e9, 2),
-        "read_tokens_per_second": round(len(backbone.encode(prompt)[0]) / median["read"]),
+        "read_tokens_per_second": round(len(backbone.tokenization.encode(prompt)[0]) / median["read"]),
         "first_token_seconds": round(median["first"], 4),
         "tokens_per_second": round(1 / median["token"], 1),
         "bandwidth_share": round(bytes_of_a_token(backbone) / median["token"] / bandwidth, 3),

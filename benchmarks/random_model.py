@@ -2,14 +2,15 @@
 
 from dataclasses import asdict, dataclass
 
-import bitsandbytes
 import torch
+from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
 from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from spring.models.backbone import Backbone
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
+from spring.models.tokenization import Tokenization
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def random_backbone(name: str, precision: str, device: str) -> Backbone:
         pack(model, dtype, double=precision == "4bit-double")
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(f"random {name}", model, byte_tokenizer(shape.vocab_size), precision)
+    return Backbone(model, Tokenization(f"random {name}", byte_tokenizer(shape.vocab_size)), precision)
 
 
 def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:
@@ -61,7 +62,8 @@ def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:
     for name in linear:
         parent, _, own = name.rpartition(".")
         full = model.get_submodule(name)
-        layer = bitsandbytes.nn.Linear4bit(
+        assert isinstance(full, nn.Linear)
+        layer = Linear4bit(  # type: ignore[no-untyped-call]
             full.in_features,
             full.out_features,
             bias=False,
@@ -70,10 +72,10 @@ def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:
             quant_type="nf4",
             device="meta",
         )
-        weight = bitsandbytes.nn.Params4bit(
+        weight = Params4bit(
             full.weight.data, requires_grad=False, compress_statistics=double, quant_type="nf4", module=layer
         )
-        layer.weight = weight.to(full.weight.device)  # packs
+        layer.weight = weight.to(full.weight.device)  # type: ignore[misc]  # packs
         setattr(model.get_submodule(parent), own, layer)
 
 

@@ -34,7 +34,7 @@ def passages_of(engine: LocalEngine, tokens: int) -> Prompt:
     while True:
         passages = [Passage("benchmark.txt", 1, i, sentence * count) for i in range(3)]
         prompt = build_prompt(passages, "When does the ferry of Orlo Station leave the northern pier?")
-        if len(engine.backbone.encode(prompt)[0]) >= tokens:
+        if len(engine.backbone.tokenization.encode(prompt)[0]) >= tokens:
             return prompt
         count += 1
 
@@ -66,12 +66,15 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
             engine.prefixes.clear()
             texts: list[list[int]] = []
             theirs: list[list[int]] = []
-            took[f"{name}_ours"] = timed(lambda ks=ks, out=texts: out.extend(ours(engine, prompt, ks)[1]))
-            took[f"{name}_recipe"] = timed(
-                lambda ks=ks, out=theirs: out.extend(
-                    engine.on_worker(recipe.generate, prompt, k, NEW_TOKENS, True) for k in ks
-                )
-            )
+
+            def write(out: list[list[int]] = texts, ks: Sequence[int] = ks) -> None:
+                out.extend(ours(engine, prompt, ks)[1])
+
+            def write_by_recipe(out: list[list[int]] = theirs, ks: Sequence[int] = ks) -> None:
+                out.extend(engine.on_worker(recipe.generate, prompt, k, NEW_TOKENS, True) for k in ks)
+
+            took[f"{name}_ours"] = timed(write)
+            took[f"{name}_recipe"] = timed(write_by_recipe)
             if texts != theirs:
                 raise SystemExit(f"the two ways gave different tokens for k in {ks}")
         engine.prefixes.clear()
@@ -91,7 +94,7 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
         "backbone": engine.backbone.name,
         "precision": engine.backbone.precision,
         "new_tokens": NEW_TOKENS,
-        "passage_tokens": len(engine.backbone.encode(prompt)[0]),
+        "passage_tokens": len(engine.backbone.tokenization.encode(prompt)[0]),
     }
 
 
