@@ -5,7 +5,7 @@ boxes below the one that holds them, headers and footers once below their sectio
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from spring.data.cleaning import one_line, table_row
@@ -13,19 +13,16 @@ from spring.data.loaders.content import Block
 from spring.data.loaders.docx_numbering import Numbering
 from spring.data.loaders.docx_package import RELATIONSHIP_ID, Element, WordPackage, is_on, value, w, whole
 from spring.data.loaders.docx_styles import Style, Styles, list_level
-from spring.data.loaders.docx_text import ALTERNATIVES, Line, Marks, Note, read_paragraph, shown
+from spring.data.loaders.docx_text import ALTERNATIVES, Marks, Note, read_paragraph, shown, without_page_number
 from spring.data.types import LONGEST_TITLE
 
+_PROPERTIES, _FRAME, _NUMBERING, _MARK, _SECTION = map(w, ("pPr", "framePr", "numPr", "rPr", "sectPr"))
+_NOTHING: Mapping[str, Element] = {}
 _LEFT_OUT = frozenset(map(w, ("del", "moveFrom", "pPr", "tblPr", "sectPr", "sdtPr")))
 _LONGEST_CELL = 1_500  # characters; a row with a longer one lays out the page
 _LONGEST_LABEL = 200  # characters of a cell that is repeated in the rows it spans
 _MOST_REPEATED = 4_000_000  # characters of a file
 _MOST_COLUMNS = 1_000
-# What stands around the number of a page in a header; there is nothing else in its line, which is left out.
-_AROUND = (
-    "page pages pag pg p of seite seiten von s página páginas pagina pagine de di van sur sida av side сторінка стр из"
-)
-_ONLY_PAGE = re.compile(rf"(?:\W|\b(?:{'|'.join(_AROUND.split())})\b)*", re.IGNORECASE)
 
 
 class TextLine(NamedTuple):
@@ -48,6 +45,7 @@ class BodyReader:
         self._notes = {kind: _notes_in(package.part(f"{kind}s"), kind) for kind in ("footnote", "endnote")}
         self._cited: list[Block] = []  # notes to be written below the open line or row
         self._open = 0  # rows, notes and headers that are being read, one in the other
+        self._even = is_on(package.part("settings"), "evenAndOddHeaders")
         self._in_note = False
         self._lines = 0
         self._initial = ""  # a large first letter, which Word keeps in a paragraph by itself
@@ -60,7 +58,9 @@ class BodyReader:
         if body is not None:
             yield from self._blocks(body)
             yield Block(self._initial)
-            yield from self._section_end(body)
+            section = body.find(_SECTION)
+            if section is not None:
+                yield from self._section_end(section)
 
     def _blocks(self, parent: Element) -> Iterator[Block]:
         for child in shown(parent) if parent.tag == ALTERNATIVES else parent:
@@ -72,48 +72,47 @@ class BodyReader:
                 yield from self._blocks(child)
 
     def _paragraph(self, paragraph: Element) -> Iterator[Block]:
-        properties = paragraph.find(w("pPr"))
+        found = paragraph.find(_PROPERTIES)
+        properties = _NOTHING if found is None else {child.tag: child for child in found}
         style_id, style = self._styles.paragraph(properties)
         line = read_paragraph(paragraph, style, self._styles, self._marks)
-        frame = None if properties is None else properties.find(w("framePr"))
-        if frame is not None and frame.get(w("dropCap"), "none") != "none" and len(line.text) < 5:
-            self._initial = line.text
-        elif not (line.page_number and self._open and _ONLY_PAGE.fullmatch(line.text)):
-            number = self._number(properties, style_id, style, line)
-            initial, self._initial = (
-                self._initial if line.text.strip() else "",
-                "" if line.text.strip() else self._initial,
-            )
-            yield from self._line(f"{number} {initial}{line.text}" if number else initial + line.text, style)
-        self._cite(line.notes)
-        if not self._open:
+        text = line.text
+        if not text.strip():
+            self._number(properties, style_id, style, empty=True)
+        elif _FRAME in properties and properties[_FRAME].get(w("dropCap"), "none") != "none" and len(text) < 5:
+            self._initial = text.strip()
+        else:
+            if line.page_number and self._open:
+                text = without_page_number(text)
+            number = self._number(properties, style_id, style, empty=False)
+            text, self._initial = self._initial + text, ""
+            yield self._block(f"{number} {text}" if number else text, style)
+        if line.notes:
+            self._cite(line.notes)
             yield from self._take_cited()
         for box in line.boxes:
             yield from self._blocks(box)
-        if properties is not None:
-            yield from self._section_end(properties)
+        if _SECTION in properties:
+            yield from self._section_end(properties[_SECTION])
 
-    def _line(self, text: str, style: Style) -> Iterator[Block]:
-        if not text.strip():
-            return
+    def _block(self, text: str, style: Style) -> Block:
         self._lines += 1
-        level = style.level if len(text) <= LONGEST_TITLE and not self._open else 0
+        if self._open or len(text) > LONGEST_TITLE:
+            return Block(text, preformatted=style.code)
         if style.title:
             self.titles.append(TextLine(self._lines, text))
-        elif level == 1:
+        elif style.level == 1:
             self.headings.append(TextLine(self._lines, text))
-        yield Block(text, 1 if style.title and not self._open else level, style.code)
+        return Block(text, 1 if style.title else style.level, style.code)
 
-    def _number(self, properties: Element | None, style_id: str, style: Style, line: Line) -> str:
-        """What Word writes before a paragraph; empty ones count as well, hidden ones do not."""
-        numbers = None if properties is None else properties.find(w("numPr"))
+    def _number(self, properties: Mapping[str, Element], style_id: str, style: Style, empty: bool) -> str:
+        """What Word writes before a paragraph; an empty one counts as well, a hidden one does not."""
+        numbers = properties.get(_NUMBERING)
         of_list = value(numbers, "numId") or style.numbering
-        mark = None if properties is None else properties.find(w("rPr"))
-        if not of_list or (not line.text.strip() and self._styles.run(mark, style)[0]):
+        if not of_list or (empty and self._styles.run(properties.get(_MARK), style)[0]):
             return ""
         level = list_level(numbers)
-        number = self._numbering.next(of_list, style.numbering_level if level is None else level, style_id)
-        return number if line.text.strip() else ""
+        return self._numbering.next(of_list, style.numbering_level if level is None else level, style_id)
 
     # --- tables ---
 
@@ -140,8 +139,7 @@ class BodyReader:
                 yield from cell
         elif any(text.strip() for text in texts):
             yield Block(table_row(self._spanned(elements, texts, column, spanning)))
-        if not self._open:
-            yield from self._take_cited()
+        yield from self._take_cited()
 
     def _spanned(self, cells: list[Element], texts: list[str], column: int, spanning: dict[int, str]) -> Iterator[str]:
         """The texts of a row, those of cells that began in a row above as well."""
@@ -175,16 +173,17 @@ class BodyReader:
         self._in_note = False
 
     def _take_cited(self) -> list[Block]:
+        """The notes that are to be written now: none within a row, they stand below it."""
+        if self._open:
+            return []
         cited, self._cited = self._cited, []
         return cited
 
-    def _section_end(self, properties: Element) -> Iterator[Block]:
+    def _section_end(self, section: Element) -> Iterator[Block]:
         """What stands above and below the pages of a section that ends, as far as it is not written yet."""
-        section = properties.find(w("sectPr"))
-        for reference in () if section is None else section:
-            if reference.tag not in (w("headerReference"), w("footerReference")):
-                continue
-            if reference.get(w("type")) == "first" and not is_on(section, "titlePg"):
+        for reference in section.iterchildren(w("headerReference"), w("footerReference")):
+            pages = reference.get(w("type"))
+            if (pages == "first" and not is_on(section, "titlePg")) or (pages == "even" and not self._even):
                 continue
             found = self._package.target(reference.get(RELATIONSHIP_ID))
             if found is None or found[0] in self._written:
@@ -194,7 +193,7 @@ class BodyReader:
             blocks = list(self._blocks(found[1]))
             self._open -= 1
             for block in blocks:
-                if block.text not in self._written:
+                if block.text not in self._written and re.search(r"[^\W_]", block.text):
                     self._written.add(block.text)
                     yield Block(block.text)
 

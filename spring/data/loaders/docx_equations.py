@@ -21,7 +21,14 @@ def equation_text(element: Element) -> str:
         return element.text or ""
     if element.tag in _LEFT_OUT:
         return ""
-    return "".join(map(equation_text, element))
+    written = ""
+    structure = False  # whether the last part was a fraction, a root or the like
+    for child in element:
+        text = equation_text(child)
+        apart = structure or child.tag in _APART
+        written += f" {text}" if apart and written[-1:].isalnum() and text[:1].isalnum() else text
+        structure = child.tag in _WRITERS if text else structure
+    return written
 
 
 def _part(element: Element, name: str) -> str:
@@ -52,7 +59,7 @@ def _script(element: Element) -> str:
 
 
 def _script_before(element: Element) -> str:
-    return _scripts(element, "", "sub", "sup") + _atom(_part(element, "e"))
+    return f"{_scripts(element, '', 'sub', 'sup')} {_atom(_part(element, 'e'))}"
 
 
 def _fraction(element: Element) -> str:
@@ -133,6 +140,7 @@ _WRITERS: dict[str, Callable[[Element], str]] = {
     m("acc"): _accent,
     m("bar"): _bar,
     m("oMathPara"): _equations,
-    w("br"): lambda element: "; ",
+    w("br"): lambda _: "; ",
 }
+_APART = frozenset([m("f"), m("func")])  # not directly behind a number or a letter
 _LEFT_OUT = frozenset([w("del"), w("rPr"), m("rPr"), m("ctrlPr")])

@@ -6,6 +6,7 @@ are not looked at, so templates and files with macros are read as documents are.
 
 import io
 import posixpath
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 from zipfile import ZipFile
 
@@ -22,11 +23,13 @@ _STRICT = {
 }
 
 
+@cache
 def w(name: str) -> str:
     """The full name of an element or attribute of Word's, such as `p`."""
     return f"{{{_WORD}}}{name}"
 
 
+@cache
 def m(name: str) -> str:
     """The full name of an element or attribute of equations."""
     return f"{{{_OFFICE}/math}}{name}"
@@ -42,9 +45,14 @@ def value(element: Element | None, name: str) -> str | None:
 
 
 def is_on(element: Element | None, name: str) -> bool | None:
-    """Whether a property that is on or off, such as `vanish`, is on; None where it is not set."""
+    """Whether a child that is on or off, such as `vanish`, is on; None where there is none."""
     found = value(element, name)
-    return None if found is None else found.lower() not in ("0", "false", "off", "none")
+    return None if found is None else is_true(found)
+
+
+def is_true(text: str | None) -> bool:
+    """Whether the value of a property says that it is on, as one without a value does."""
+    return (text or "1").lower() not in ("0", "false", "off", "none")
 
 
 def whole(text: str | None, default: int, least: int = 0, most: int = 10**6) -> int:
@@ -100,8 +108,9 @@ class WordPackage:
 
     def _xml(self, name: str) -> Element:
         data = self._archive.read(self._names[name.lower()])
-        for strict, transitional in _STRICT.items():
-            data = data.replace(strict, transitional)
+        if b"//purl.oclc.org/" in data:
+            for strict, transitional in _STRICT.items():
+                data = data.replace(strict, transitional)
         parser = etree.XMLParser(
             resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True, remove_pis=True
         )

@@ -1,16 +1,18 @@
 """What a Word file's styles say of its paragraphs and runs: headings, title, numbering, hidden and raised text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from spring.data.loaders.docx_package import Element, is_on, value, w, whole
+from spring.data.loaders.docx_package import Element, is_on, is_true, value, w, whole
 
 _T = TypeVar("_T")
 _MOST_BASES = 50  # styles that a style is based on, one on the other; a cycle ends here
 _HEADING = re.compile(r"heading ([1-9])")
 _CODE = re.compile(r"\b(?:code|preformatted|verbatim)\b")
 _RAISED = {"superscript": "^", "subscript": "_", "baseline": ""}
+_PARAGRAPH_STYLE, _OUTLINE = w("pStyle"), w("outlineLvl")
+_VALUE, _VANISH, _POSITION, _RUN_STYLE = w("val"), w("vanish"), w("vertAlign"), w("rStyle")
 
 
 class Style(NamedTuple):
@@ -25,6 +27,9 @@ class Style(NamedTuple):
     numbering_level: int | None = None  # from 0
 
 
+_NO_STYLE = Style()
+
+
 class Styles:
     """A Word file's styles, by their ids."""
 
@@ -36,13 +41,16 @@ class Styles:
             (i for i, e in self._elements.items() if e.get(w("type")) == "paragraph" and _is_default(e)), ""
         )
 
-    def paragraph(self, properties: Element | None) -> tuple[str, Style]:
-        """The id of a paragraph's style, and that style; `outlineLvl` may stand in the paragraph itself."""
-        name = value(properties, "pStyle")
-        name = self._default if name is None or name not in self._elements else name
-        style = self.style(name)
-        outline = value(properties, "outlineLvl")
-        return name, style if outline is None else style._replace(level=_outline_level(outline))
+    def paragraph(self, properties: Mapping[str, Element]) -> tuple[str, Style]:
+        """The id of a paragraph's style, and that style; `outlineLvl` may stand in the paragraph itself.
+
+        properties: the children of its `pPr`, by their names.
+        """
+        name = properties[_PARAGRAPH_STYLE].get(_VALUE, "") if _PARAGRAPH_STYLE in properties else self._default
+        style = self.style(name if name in self._elements else self._default)
+        if _OUTLINE in properties:
+            style = style._replace(level=_outline_level(properties[_OUTLINE].get(_VALUE)))
+        return name, style
 
     def style(self, name: str) -> Style:
         """A style with all that it takes from those it is based on."""
@@ -52,12 +60,17 @@ class Styles:
 
     def run(self, properties: Element | None, paragraph: Style) -> tuple[bool, str]:
         """Whether a run is hidden, and whether it is raised (`^`), lowered (`_`) or neither."""
-        hidden, raised = paragraph.hidden, paragraph.raised
-        if properties is not None:
-            character = self.style(value(properties, "rStyle") or "")
-            hidden = _first((is_on(properties, "vanish"), character.hidden, hidden))
-            raised = _first((_raised(properties), character.raised, raised))
-        return bool(hidden), raised or ""
+        hidden = raised = None
+        character = _NO_STYLE
+        for child in () if properties is None else properties:
+            if child.tag == _VANISH:
+                hidden = is_true(child.get(_VALUE))
+            elif child.tag == _POSITION:
+                raised = _RAISED.get(child.get(_VALUE), "")
+            elif child.tag == _RUN_STYLE:
+                character = self.style(child.get(_VALUE, ""))
+        hidden = _first((hidden, character.hidden, paragraph.hidden))
+        return bool(hidden), _first((raised, character.raised, paragraph.raised)) or ""
 
     def numbering_of(self, name: str) -> str | None:
         """The id of the list that a numbering style stands for."""
@@ -110,11 +123,11 @@ def _level(name: str, properties: Element | None) -> int | None:
     return int(match[1]) if match else 0 if name in ("title", "subtitle", "toc heading") else None
 
 
-def _outline_level(text: str) -> int:
+def _outline_level(text: str | None) -> int:
     level = whole(text, 9)
     return level + 1 if level < 9 else 0
 
 
 def _raised(properties: Element | None) -> str | None:
     position = value(properties, "vertAlign")
-    return None if position is None else _RAISED.get(position.lower(), "")
+    return None if position is None else _RAISED.get(position, "")
