@@ -53,6 +53,7 @@ class AppSettings:
     sessions_megabytes: int  # SPRING_SESSIONS_MB: memory for all visitors' documents
     evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
     evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
+    collections: tuple[tuple[str, str], ...] = ()  # SPRING_COLLECTIONS: NAME=DIR,... of indexes to offer
     zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
 
     @property
@@ -82,8 +83,19 @@ class AppSettings:
             sessions_megabytes=_number(environment, "SPRING_SESSIONS_MB", 1000),
             evaluation_questions=_number(environment, "SPRING_EVALUATION_QUESTIONS", 50),
             evaluation_seconds=_number(environment, "SPRING_EVALUATION_SECONDS", 300),
+            collections=_collections(environment.get("SPRING_COLLECTIONS", "")),
             zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),  # as `spaces` reads it
         )
+
+
+def _collections(text: str) -> tuple[tuple[str, str], ...]:
+    """`Wikipedia=/data/wiki,Minutes=/data/minutes`: pairs of name and folder."""
+    pairs = [
+        (name.strip(), folder.strip()) for name, _, folder in (p.partition("=") for p in text.split(",") if p.strip())
+    ]
+    if not all(name and folder for name, folder in pairs) or len({name for name, _ in pairs}) < len(pairs):
+        raise SpringError(f"SPRING_COLLECTIONS must be NAME=DIR,... with each name once, not {text!r}.")
+    return tuple(pairs)
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

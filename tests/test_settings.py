@@ -66,3 +66,16 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_a_number_that_is_none_is_refused_by_the_variables_name(name: str, text: str) -> None:
     with pytest.raises(SpringError, match=rf"^{name} must be a whole number above 0, not .*\.$"):
         AppSettings.from_environment({name: text})
+
+
+@pytest.mark.parametrize("text", ["wiki", "=dir", "a=", "a=1,a=2"])
+def test_collections_are_pairs_with_each_name_once(text: str) -> None:
+    with pytest.raises(SpringError, match="SPRING_COLLECTIONS must be NAME=DIR"):
+        AppSettings.from_environment({"SPRING_COLLECTIONS": text})
+
+
+def test_collections_of_the_page() -> None:
+    settings = AppSettings.from_environment(
+        {"SPRING_COLLECTIONS": "Wikipedia=/data/wiki, Town minutes = /data/minutes"}
+    )
+    assert settings.collections == (("Wikipedia", "/data/wiki"), ("Town minutes", "/data/minutes"))

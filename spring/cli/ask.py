@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.cli.options import add_model_options, add_tokens_option, load, read_documents, say
+from spring.cli.options import add_model_options, add_tokens_option, load, open_retriever, say
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     parser.add_argument("question", metavar="QUESTION")
-    parser.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
+    parser.add_argument(
+        "--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders, or an index"
+    )
     parser.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
     parser.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
@@ -34,7 +36,6 @@ def run(options: argparse.Namespace) -> None:
     """Ask, and print the answers."""
     from spring.generation.comparison import ComparisonSettings, as_dict, compare
     from spring.models.virtual_tokens import describe
-    from spring.rag.bm25 import Bm25Retriever
     from spring.rag.prompt import build_prompt
 
     settings = ComparisonSettings(
@@ -46,11 +47,11 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
-    collection = read_documents(options.documents)
+    retriever, collection = open_retriever(options.documents)
     engine = load(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
-    comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
+    comparisons = compare(engine, retriever, options.question, settings)
     next(comparisons)  # what cannot be asked is refused now, in one line
     for result in collection.results:
         say(result.line)

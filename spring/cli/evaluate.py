@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from spring.cli.options import add_model_options, add_tokens_option, load, read_corpus, say, whole_number
+from spring.cli.options import add_model_options, add_tokens_option, load, open_corpus, say, whole_number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,6 @@ def run(options: argparse.Namespace) -> None:
     from spring.evaluation.runner import Row, evaluate, remaining, usual_ks
     from spring.evaluation.summary import summarize
     from spring.generation.comparison import ComparisonSettings
-    from spring.rag.bm25 import Bm25Retriever
 
     settings = ComparisonSettings(
         virtual_tokens=tuple(sorted(set(options.virtual_tokens or ()))),
@@ -51,13 +50,12 @@ def run(options: argparse.Namespace) -> None:
     if read.note:
         say(read.note)
     questions = read.questions[:limit]
-    passages = read_corpus(options.corpus).passages if options.corpus else ()
-    retriever = Bm25Retriever(passages) if options.corpus else None
+    retriever, _ = open_corpus(options.corpus) if options.corpus else (None, None)
     engine = load(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=usual_ks(len(engine.tokens)))
     given = [passage for question in read.questions for passage in question.passages]
-    file = RowsFile(options.output, run_name(engine, [*passages, *given], settings)) if options.output else None
+    file = RowsFile(options.output, run_name(engine, given, settings, retriever)) if options.output else None
     wanted = {question.id for question in questions}
     rows: list[Row] = [row for row in file.rows if row.id in wanted] if file else []
     failed: list[str] = []

@@ -41,6 +41,39 @@ def holds_rows(path: Path) -> bool:
     return path.name.lower().endswith(ROW_TYPES)
 
 
+class _ZstdFile(io.RawIOBase):
+    """A file decompressed; unlike zstandard's own reader it does not take a file that was cut off for a whole one."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard
+
+        self._file, self._decompressor = file, zstandard.ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
+        self._began = False
+        self._rest = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            data = self._rest or self._file.read(2**17)
+            if not data:
+                if self._began and not self._frame.eof:
+                    raise EOFError
+                return 0
+            if self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            self._began = True
+            self._ready = memoryview(self._frame.decompress(data))
+            self._rest = self._frame.unused_data if self._frame.eof else b""
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open a JSON Lines file: its rows, decompressed, and the file itself, whose position shows how far reading is.
@@ -56,8 +89,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             if path.suffix.lower() == ".gz":
                 yield io.BufferedReader(gzip.GzipFile(fileobj=file)), file
             elif path.suffix.lower() == ".zst":
-                stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-                yield io.BufferedReader(stream, 2**20), file
+                yield io.BufferedReader(_ZstdFile(file), 2**20), file
             else:
                 yield file, file
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:

@@ -17,6 +17,7 @@ from spring.evaluation.runner import Row
 from spring.evaluation.summary import Interval, Summary
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import Engine
+from spring.rag.retriever import Retriever
 
 if TYPE_CHECKING:  # it needs torch, and the page uses this module too
     from spring.generation.engine import LocalEngine
@@ -25,7 +26,9 @@ COLUMNS = (*Row._fields, "run")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
 
 
-def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings) -> str:
+def run_name(
+    engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings, retriever: Retriever | None = None
+) -> str:
     """A digest of all that an answer depends on besides the question and k: rows of different runs do not mix."""
     digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
     parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.max_new_tokens]
@@ -33,6 +36,8 @@ def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: Compa
     digest.update(json.dumps([*parts, settings.temperature, settings.seed]).encode())
     for passage in passages:
         digest.update(passage.titled.encode() + b"\0")
+    if retriever is not None:
+        digest.update(retriever.fingerprint().encode())
     return digest.hexdigest()[:12]
 
 

@@ -215,8 +215,7 @@ def _fill(
     else:
         index = tantivy.Index(schema(), path=str(data))
     register(index)
-    with _pool(processes or _cores()) as pool:
-        ready = _in_order(pool, works, 2 * (processes or _cores()) + 1)
+    with _prepared(works, processes or _cores()) as ready:
         first = next(ready, None)  # so that nothing is written where nothing can be read
         if first is None:
             return
@@ -261,12 +260,16 @@ def _in_order(pool: ProcessPoolExecutor, works: Iterable[_Work], ahead: int) -> 
 
 
 @contextmanager
-def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+def _prepared(works: Iterable[_Work], processes: int) -> Iterator[Iterator[_Batch]]:
+    """Make the terms, in other processes unless one is enough."""
+    if processes == 1:
+        yield map(_prepare, works)
+        return
     # Not fork: tantivy's writer has threads.
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
     try:
-        yield pool
+        yield _in_order(pool, works, 2 * processes + 1)
     finally:
         pool.shutdown(cancel_futures=True)
 
