@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "SPRING_BACKBONE": ("mistral-7b", "mistral-7b"),
     "SPRING_TOKENS": ("/data/tokens.safetensors", "/data/tokens.safetensors"),
     "SPRING_PRECISION": ("4bit", "4bit"),
+    "SPRING_COLLECTIONS": ("Wiki=/data/wiki, Town minutes = /b", (("Wiki", "/data/wiki"), ("Town minutes", "/b"))),
     "SPACES_ZERO_GPU": ("true", True),
     **{name: (str(number), number) for number, name in enumerate(NUMBERS, start=3)},
 }
@@ -78,10 +79,3 @@ def test_a_number_that_is_none_is_refused_by_the_variables_name(name: str, text:
 def test_collections_are_pairs_with_each_name_once(text: str) -> None:
     with pytest.raises(SpringError, match="SPRING_COLLECTIONS must be NAME=DIR"):
         AppSettings.from_environment({"SPRING_COLLECTIONS": text})
-
-
-def test_collections_of_the_page() -> None:
-    settings = AppSettings.from_environment(
-        {"SPRING_COLLECTIONS": "Wikipedia=/data/wiki, Town minutes = /data/minutes"}
-    )
-    assert settings.collections == (("Wikipedia", "/data/wiki"), ("Town minutes", "/data/minutes"))
