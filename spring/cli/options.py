@@ -25,7 +25,7 @@ def say(line: str) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which backbone, in which precision."""
     parser.add_argument(
-        "--backbone", metavar="NAME", help="known name or hub id, each with @REVISION if wanted, or folder"
+        "--backbone", metavar="NAME", help="a known name or a hub id, each with @REVISION if wanted, or a model folder"
     )
     parser.add_argument(
         "--precision",
@@ -65,7 +65,7 @@ def add_tokens_option(parser: argparse.ArgumentParser) -> None:
         "--layout",
         default="training",
         choices=("training", "recipe"),
-        help="which ids stand beside the tokens: as in training (default), or as where [ref1] is written in the text",
+        help="how prompts are encoded around the tokens: as in training (default), or as with [ref1] in the text",
     )
 
 
