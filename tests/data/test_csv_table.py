@@ -44,7 +44,7 @@ def test_csv_with_an_open_quote_and_a_huge_field(tmp_path: Path) -> None:
             "Fees of the month,,\n,,\nname,year,fee\nAnna,1932,12\n",
             "Fees of the month\nname: Anna; year: 1932; fee: 12",
         ),
-        ("note\nlamp, oil\n", "note\nlamp; oil"),  # a row of several cells, and nothing below it
+        ("note\nlamp, oil\n", "note: lamp; oil"),  # a row of several cells, and nothing below it
     ],
 )
 def test_delimiters_and_lines_above_the_header(tmp_path: Path, text: str, read: str) -> None:
