@@ -23,7 +23,6 @@ from tests.support.files import error_of, only_page, pdf, saved, word_file, writ
         ("a.docx", b"lamp", "it is not what its name says, a .docx file"),
         ("a.txt", b"%PDF-1.7 lamp", "it could not be read and is probably damaged"),
         ("a.html", b"PK\3\4 lamp", "it could not be read and is probably damaged"),
-        ("a.txt", b"{\\rtf1\\ansi lamp}", "it is an RTF file; save it as .docx"),
         ("a.pdf", b"MZ\x90\0\3\0", "it is a program, no document"),
         ("a.txt", b"\x7fELF\2\1\1\0", "it is a program, no document"),
         ("a.jsonl", b"\n\n", "no row has text (there are none)"),
