@@ -2,15 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate space wheel fuzz soak check install format clean
+.PHONY: demo test test-fast test-busy evaluate space wheel fuzz soak check install format clean
 
 
 demo: install
 	$(BIN)/python app.py
 
-# What the tests use besides: chromium for the browser tests, from Debian where we may install it.
+# Two test processes of one thread each: more threads than cores are many times slower. `browser` installs chromium.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: install .venv/.test browser
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# No model, no live server, no browser: a minute.
+test-fast: install .venv/.test
+	$(PYTEST) -m "not model and not live and not browser"
+
+# Everything beside two busy loops: what passes only on an idle machine fails here.
+test-busy: install .venv/.test browser
+	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST)
 
 check: install .venv/.test
 	$(BIN)/ruff check .

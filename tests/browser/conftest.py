@@ -41,14 +41,6 @@ CONTRAST = """(element, property) => {
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in Path(item.path).parents and "page" in item.fixturenames:
-            item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium here; `make test` installs it where it may"))
-
-
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     with socket.socket() as free:
@@ -88,6 +80,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium here; `make test` installs it where it may")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched

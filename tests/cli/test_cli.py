@@ -81,7 +81,7 @@ def test_where_no_k_is_given_all_tokens_that_there_are_answer(ask: Ask, tiny_lla
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> Run:
+def told(needs_model: None, folder: Path) -> Run:
     """One run with all that --json can hold."""
     documents = ("--documents", folder, ORLO, folder / "missing.txt")
     options = ("--virtual-tokens", 0, 5, "--max-new-tokens", 3, "--passages", 2, "--instruction", "--json")
@@ -107,9 +107,11 @@ def types(value: object) -> object:
 PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "section": "str", "text": "str"}
 ANSWER = {
     "virtual_tokens": "int",
+    "baseline": "str",
     "instruction": "bool",
     "text": "str",
     "new_tokens": "int",
+    "ended_by": "str",
     "seconds": "float",
 }
 
@@ -195,10 +197,10 @@ def test_the_readable_form_has_both_answers_side_by_side(ask: Ask, monkeypatch: 
     assert "[1] ferry.txt, page 1" in stdout
 
 
-def test_the_readable_form_has_the_told_answer_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readable_form_has_the_baseline_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")  # one answer below the other
     stdout = ask("--instruction").stdout
-    assert stdout.index("WITHOUT VIRTUAL") < stdout.index("WITH 50 VIRTUAL") < stdout.index("TOLD IN WORDS")
+    assert stdout.index("WITHOUT VIRTUAL") < stdout.index("WITH 50 VIRTUAL") < stdout.index("IN WORDS (INSTRUCTION)")
 
 
 def test_a_seed_makes_sampling_repeatable(ask: Ask) -> None:

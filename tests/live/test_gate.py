@@ -12,8 +12,8 @@ import pytest
 from benchmarks.visitor import OWN, Visitor, text_of
 from spring.web.visitors.uploads import FULL
 from tests.live.conftest import reader
-from tests.live.servers import Server
 from tests.support.files import pdf, saved, write
+from tests.support.servers import HANG, Server, until
 
 API = "gradio_api"
 ME = "198.51.100.1"
@@ -58,7 +58,7 @@ NEEDED = (f"{API}/info", f"{API}/app_id", f"{API}/startup-events", "manifest.jso
 
 def test_only_what_the_page_needs_is_open(server: Server, with_neighbour) -> None:
     async def attack() -> None:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=HANG) as client:
             for method, path in CLOSED:
                 response = await client.request(method, path)
                 assert response.status_code == 404, path
@@ -71,7 +71,7 @@ def test_only_what_the_page_needs_is_open(server: Server, with_neighbour) -> Non
 
 
 def test_every_answer_tells_the_browser_to_load_nothing_from_elsewhere(server: Server) -> None:
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=HANG) as client:
         pages = [client.get("") for _ in range(2)]
         for response in (*pages, client.get("config"), client.get("nowhere")):
             policy = response.headers["content-security-policy"]
@@ -152,7 +152,7 @@ BODIES = [
 
 def test_bodies_are_bounded_and_checked(server, with_neighbour) -> None:
     async def attack() -> None:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=HANG) as client:
             for path, options, status, message in BODIES:
                 response = await client.post(f"{API}/{path}", **options)
                 assert (response.status_code, response.json()["detail"]) == (status, message), path
@@ -166,11 +166,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, with_neighbour) -> Non
         head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         writer.write(f"{head}Content-Length: 900000\r\n\r\n".encode() + PART + b"x" * 500_000)
         await writer.drain()
-        for _ in range(100):
-            if server.uploaded:
-                break
-            await asyncio.sleep(0.02)
-        assert server.uploaded
+        await until(lambda: server.uploaded)
         writer.transport.abort()
 
     with_neighbour(attack)  # which waits until nothing is on the disk
@@ -191,10 +187,10 @@ def test_uploads_that_come_in_at_once_are_few_and_have_room_reserved(server, wit
 
     async def attack() -> None:
         slow = [await begin("198.51.100.1", 1_000) for _ in range(2)]
-        server.wait(lambda: len(server.uploaded) == 4)  # a folder and a file each
+        await until(lambda: len(server.uploaded) == 4)  # a folder and a file each
         assert (await send("198.51.100.1")).json()["detail"] == FULL
         slow += [await begin(f"198.51.100.{number}", 2 * 2**20) for number in range(2, 8)]
-        server.wait(lambda: len(server.uploaded) == 16)
+        await until(lambda: len(server.uploaded) == 16)
         refused = await send("198.51.100.9")
         assert (refused.status_code, refused.json()["detail"]) == (503, FULL)
         for _, writer in slow:
@@ -281,7 +277,7 @@ def test_a_handler_is_called_in_its_own_way_alone(server, with_neighbour) -> Non
 
 def test_results_are_told_to_sessions_with_a_plain_name(server: Server, with_neighbour) -> None:
     async def attack() -> None:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=HANG) as client:
             for query in ("", "?session_hash=", f"?session_hash={'x' * 65}", "?session_hash=x&session_hash=a/b"):
                 response = await client.get(f"{API}/queue/data{query}")
                 assert (response.status_code, response.json()["detail"]) == (404, "There is no such session.")
@@ -291,7 +287,7 @@ def test_results_are_told_to_sessions_with_a_plain_name(server: Server, with_nei
 
 def test_a_session_has_a_plain_name(server: Server, with_neighbour) -> None:
     async def attack() -> None:
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=HANG) as client:
             for session in ("", "x" * 65, "a/b", "a b", 7, ["x"], {"x": 1}):
                 body = {"session_hash": session, "fn_index": 0, "data": []}
                 response = await client.post(f"{API}/queue/join", json=body)

@@ -1,6 +1,5 @@
 """Visitors' documents: each sees its own, files leave the disk, and room runs out for nobody but the newcomer."""
 
-import asyncio
 import gc
 from concurrent.futures import Future
 
@@ -12,7 +11,7 @@ from spring.settings import AppSettings
 from spring.web.launch import launch
 from spring.web.visitors import sessions
 from tests.live.conftest import reader
-from tests.live.servers import in_a_loop
+from tests.support.servers import in_a_loop, until
 
 QUESTION = "What is the secret word of the keeper?"
 
@@ -105,13 +104,13 @@ def test_documents_expire_when_idle_and_soon_after_the_page_is_closed(
                 assert site.page.sessions.nbytes == 0
                 await visitor.add_documents(document("turquoise"))
                 assert site.page.sessions.nbytes > 0
-            for _ in range(100):
+
+            def forgotten() -> bool:
                 now[0] += sessions.LEFT
                 site.page.sessions.tidy()
-                if not len(site.page.sessions):
-                    return
-                await asyncio.sleep(0.05)
-            raise AssertionError("kept after the page was closed")
+                return not len(site.page.sessions)
+
+            await until(forgotten)
 
         in_a_loop(visit())
     gc.collect()

@@ -18,6 +18,7 @@ from spring.cli.main import main
 from spring.data.questions import Question
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
+from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
 from spring.training.checkpoints import TrainingState
@@ -196,7 +197,7 @@ def test_a_backbone_that_scales_its_logits_is_refused(tiny_llama: Backbone, tmp_
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = GraniteConfig(**shape, vocab_size=len(tiny_llama.tokenizer), initializer_range=0.25)  # type: ignore[arg-type]
     plain, scaled = (
-        Backbone("granite", GraniteForCausalLM(config_), tiny_llama.tokenizer, "fp32")
+        Backbone(GraniteForCausalLM(config_), Tokenization("granite", tiny_llama.tokenizer), "fp32")
         for config_ in (config, GraniteConfig(**config.to_dict() | {"logits_scaling": 8.0}))
     )
     assert run(plain, tmp_path / "plain").steps
@@ -512,6 +513,7 @@ def launch(data: Path, model: Path, processes: int, *more: object) -> "subproces
     )
 
 
+@pytest.mark.model
 def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
     learned = []
     for processes in (1, 2):
@@ -522,6 +524,7 @@ def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Pa
     assert torch.allclose(*learned, atol=1e-4)
 
 
+@pytest.mark.model
 def test_a_batch_that_two_processes_cannot_share_is_refused(data: Path, tiny_llama_folder: Path) -> None:
     done = launch(data, tiny_llama_folder, 2, "--batch-size", 3)
     assert done.returncode != 0

@@ -4,7 +4,7 @@ import pytest
 
 from spring.errors import BusyError
 from spring.web.visitors import request_queue as module
-from spring.web.visitors.request_queue import COMING, FORGOTTEN, GRACE, MANY, QueuedRequest, RequestQueue
+from spring.web.visitors.request_queue import COMING, FORGOTTEN, GRACE, LOOK_AGAIN, MANY, QueuedRequest, RequestQueue
 
 
 @pytest.fixture
@@ -97,6 +97,10 @@ def test_a_connection_may_be_away_for_a_moment_and_take_longer_to_come(clock) ->
     assert not turn.over
     gone["a"] = GRACE + 0.1
     assert turn.over
+
+
+def test_who_leaves_frees_a_place_within_two_seconds() -> None:
+    assert GRACE + LOOK_AGAIN < 2
 
 
 def test_who_never_connects_never_runs(clock) -> None:

@@ -496,6 +496,21 @@ def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engi
     assert not turn.over
 
 
+def test_an_answer_is_cut_after_the_seconds_that_it_may_take(page, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.web.visitors.request_queue.CLOCK", lambda: now[0])
+    settings = (QUESTION, SAMPLE, 50, 3, False, "", 256, 0)
+    written = []
+    for status, cards, *_ in page.ask(page.turns.begin("me"), *settings, ME):
+        written.append((status, cards))
+        if "first token" in cards:
+            now[0] = SETTINGS.answer_seconds
+    assert "An answer may take 120 seconds, and they are over; what is written is kept." in written[-1][0]
+    assert "cursor" in written[-2][1]
+    assert "cursor" not in written[-1][1]
+    assert len(written) < 20  # of 256 tokens
+
+
 def test_two_uploads_of_one_visitor_at_once_keep_all_documents(page, tmp_path) -> None:
     files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
     for file in files:
@@ -531,7 +546,7 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
     assert short.seconds_left is None
     assert "0 of 4 questions · the first ones are being answered" in render_evaluation.progress(short)
     clock[0] = 10.0
-    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, False, 1.0),)))
+    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, 1, "plain", 1.0),)))
     assert not short.add(Done())
     short.failed.append("q3: too long")  # at once: it tells nothing of how long an answer takes
     assert short.seconds_left == 20
@@ -543,7 +558,7 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
 
 
 def test_the_table_has_one_row_for_each_k() -> None:
-    rows = [Row("q0", QUESTION, k, "a", ("a",), 1, 0.5, 0, False, 1.0) for k in (5, 0)]
+    rows = [Row("q0", QUESTION, k, "a", ("a",), 1, 0.5, 0, 1, "" if k else "plain", 1.0) for k in (5, 0)]
     html = render_evaluation.score_table(summarize(rows))
     assert html.index('<th scope="row">0</th>') < html.index('<th scope="row">5</th>')
     assert "<td>1</td><td>1.000</td><td>0.500</td><td>0.000</td>" in html

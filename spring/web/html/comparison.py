@@ -12,7 +12,7 @@ from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.types import Answer, Engine
 from spring.rag.retriever import Hit
-from spring.rag.terms import STOP_WORDS, marked_spans, tokenize
+from spring.rag.terms import marked_spans, new_words
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -98,7 +98,7 @@ def passage_list(comparison: "Comparison", done: bool = False) -> str:
         return ""
     answer = _marking_answer(comparison) if done else ""
     # What the answer says beyond the question's own words, which it often repeats.
-    answer_terms = {*tokenize(answer)} - STOP_WORDS - {*tokenize(comparison.question)}
+    answer_terms = new_words(answer, comparison.question)
     legend = '<p class="legend"><mark class="q">question\'s words</mark>'
     if answer_terms:
         legend += ' <mark class="a">answer\'s words</mark>'
@@ -141,8 +141,10 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
     seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
     told = ""
-    if any(answer.instruction for answer in comparison.answers):
-        instruction = comparison.told_prompt.after.removesuffix(comparison.prompt.after)
+    for request in comparison.requests:
+        if request.baseline != "instruction":
+            continue
+        instruction = request.prompt.after.removesuffix(comparison.prompt.after)
         words = escape(instruction.strip())
         told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
     return (
