@@ -34,13 +34,15 @@ MARKUP_TYPES = (".html", ".htm", ".xhtml", ".xml")  # they may declare their enc
 FILE_TYPES: tuple[str, ...] = (*BINARY_TYPES, *_TEXT)
 
 
-def read_file(path: Path, most_pages: int | None = None) -> Content:
+def read_file(path: Path, most_pages: int | None = None, in_time: Callable[[], bool] = lambda: True) -> Content:
     """The pages of a file of one of FILE_TYPES, in order, at least one with a word; and the warnings.
+
+    in_time: whether there is time for one more page; of a long PDF the rest is left out, with a warning.
 
     Raises DocumentError: what was wrong and what to do, to be put after the name of the file.
     """
     try:
-        content = _read(path, most_pages or sys.maxsize)
+        content = _read(path, most_pages or sys.maxsize, in_time)
     except PARSER_ERRORS as error:
         raise DocumentError("it could not be read and is probably damaged; save it again") from error
     except MemoryError as error:
@@ -51,7 +53,7 @@ def read_file(path: Path, most_pages: int | None = None) -> Content:
     return content
 
 
-def _read(path: Path, most_pages: int) -> Content:
+def _read(path: Path, most_pages: int, in_time: Callable[[], bool]) -> Content:
     suffix = path.suffix.lower()
     if os.path.isdir(path):  # os.path's tests, because Path's raise on some names
         raise DocumentError("it is a folder without files to read; give a file")
@@ -62,7 +64,7 @@ def _read(path: Path, most_pages: int) -> Content:
     data = path.read_bytes()
     kind = kind_of(data, suffix)
     if kind == ".pdf":
-        return load_pdf(data, most_pages)
+        return load_pdf(data, most_pages, in_time)
     if kind == ".docx":
         return load_docx(data)
     text, decoding_warnings = decode(data, suffix in MARKUP_TYPES or data.lstrip()[:1] == b"<")
