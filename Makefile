@@ -2,15 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test evaluate space fuzz soak check install format clean
+.PHONY: demo test test-fast test-busy evaluate space wheel fuzz soak check install format clean
 
 
 demo: install
 	$(BIN)/python app.py
 
-# What the tests use besides: chromium for the browser tests, from Debian where we may install it.
+# Two test processes of one thread each: more threads than cores are many times slower. `browser` installs chromium.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: install .venv/.test browser
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# No model, no live server, no browser: a minute.
+test-fast: install .venv/.test
+	$(PYTEST) -m "not model and not live and not browser"
+
+# Everything beside two busy loops: what passes only on an idle machine fails here.
+test-busy: install .venv/.test browser
+	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST)
 
 check: install .venv/.test
 	$(BIN)/ruff check .
@@ -28,6 +37,10 @@ evaluate: install
 # The folder to push to a Space, in out/space; SPACE=owner/name puts its picture into the card.
 space: install .venv/.test
 	$(BIN)/python -m tools.space --start $(if $(SPACE),--space $(SPACE))
+
+# The wheel, in out/wheel: built, checked, installed into an environment of its own, and asked one question.
+wheel: install .venv/.test
+	$(BIN)/python -m tools.wheel --try
 
 # Broken files against the process that reads uploads, some ten minutes; for example: make fuzz FUZZ="--files 100"
 fuzz: install .venv/.test

@@ -51,8 +51,9 @@ def is_refused(said: str) -> bool:
 class Soak:
     """What happened, counted."""
 
-    def __init__(self, url: str, folder: Path, tokens: int, seed: int) -> None:
+    def __init__(self, url: str, folder: Path, tokens: int, seed: int, enough: int = 0) -> None:
         self.url, self.folder, self.tokens, self.seed = url, folder, tokens, seed
+        self.enough = enough  # answers after which the run ends; 0: when the time is over
         self.counts: Counter[str] = Counter()
         self.answers: dict[int, set[tuple[str, ...]]] = {}
         self.problems: list[str] = []
@@ -61,17 +62,21 @@ class Soak:
         """The word of a visitor; no other's contains it."""
         return f"zq{number:03d}x"
 
+    def over(self, until: float) -> bool:
+        """Whether the time has passed, or there are enough answers."""
+        return time.monotonic() >= until or 0 < self.enough <= self.counts["answered"]
+
     async def visit(self, number: int, until: float) -> None:
-        """One visitor, again and again, until the time is over."""
+        """One visitor, again and again, until the run is over."""
         choose = random.Random(self.seed * 1000 + number)
-        while time.monotonic() < until:
+        while not self.over(until):
             self.counts["sessions"] += 1
             async with self.visitor(number) as visitor:
                 if not await self.upload(visitor, number, choose, until):
                     return
                 for _ in range(choose.randint(1, 6)):
                     await asyncio.sleep(choose.random())
-                    if time.monotonic() >= until or not await self.act(visitor, number, choose):
+                    if self.over(until) or not await self.act(visitor, number, choose):
                         break
 
     def visitor(self, number: int) -> Visitor:
@@ -89,7 +94,7 @@ class Soak:
         file = self.file(number)
         while is_refused(line := await visitor.add_documents(file)):
             self.counts["refused uploads"] += 1
-            if time.monotonic() >= until:
+            if self.over(until):
                 return False
             await asyncio.sleep(choose.uniform(*AWAY))
         if line != f"{file.name}: 1 page, 1 passage":
@@ -144,11 +149,11 @@ class Soak:
                 self.problems.append(f"{number}: {under_load} under load, {alone} alone")
 
 
-async def watch(pid: int, until: float, samples: list[Sample]) -> None:
-    """Look at the server and its model every second."""
+async def watch(pid: int, run: Soak, until: float, samples: list[Sample]) -> None:
+    """Look at the server and its model every second, often enough for two halves of a run."""
     server = psutil.Process(pid)
     started = time.monotonic()
-    while time.monotonic() < until:
+    while len(samples) < 6 or not run.over(until):
         model = next(child for child in server.children() if "spring.generation.subprocess.server" in child.cmdline())
         both = (server, model)
         memory = [process.memory_info().rss for process in both]
@@ -171,17 +176,19 @@ def growth(samples: Sequence[Sample]) -> dict[str, float]:
     }
 
 
-async def soak(url: str, pid: int, seconds: float, visitors: int, tokens: int = 8, seed: int = 0) -> dict[str, object]:
-    """Run it; the figures."""
+async def soak(
+    url: str, pid: int, seconds: float, visitors: int, tokens: int = 8, seed: int = 0, answers: int = 0
+) -> dict[str, object]:
+    """Run for so many seconds, or until so many answers if they are given, and return the figures."""
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as folder:
-        run = Soak(url, Path(folder), tokens, seed)
+        run = Soak(url, Path(folder), tokens, seed, answers)
         await run.everybody_once(visitors)
         until = time.monotonic() + seconds
-        await asyncio.gather(watch(pid, until, samples), *(run.visit(number, until) for number in range(visitors)))
+        await asyncio.gather(watch(pid, run, until, samples), *(run.visit(number, until) for number in range(visitors)))
         await run.check_alone()
     grown = growth(samples)
-    if seconds >= JUDGED_FROM:
+    if not answers and seconds >= JUDGED_FROM:
         run.problems += [f"{name}: {grown[name]}" for name, most in MOST_GROWTH.items() if grown[name] > most]
     thirds = [samples[(len(samples) - 1) * third // 3] for third in range(4)]  # from the first sample to the last
     last = thirds[-1]

@@ -27,6 +27,13 @@ class ReadingLimits:
 
 
 READING_LIMITS = ReadingLimits()
+LOCAL_LIMITS = ReadingLimits(  # the least of the user's own files, on the command line: see `sandbox.files`
+    cpu_seconds=120,
+    upload_seconds=10**9,
+    pages=10**9,
+    characters=10**12,
+    answer_bytes=8 * 1024 * MIB,
+)
 
 
 @dataclass(frozen=True, slots=True)

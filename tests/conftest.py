@@ -1,4 +1,4 @@
-"""Tiny random models with real tokenizers, the default engine, and what the model-side tests share."""
+"""Markers by folder and fixture, tiny random models with real tokenizers, the default engine, shared helpers."""
 
 import copy
 import hashlib
@@ -38,6 +38,16 @@ PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
 
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need: their folder or their fixtures say it."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in ("live", "browser"):
+            item.add_marker(folder)
+        elif "needs_model" in getattr(item, "fixturenames", ()):
+            item.add_marker("model")
 
 
 # --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
@@ -132,6 +142,19 @@ def tiny_mistral(tiny_mistral_folder: Path) -> Backbone:
     return load_backbone(str(tiny_mistral_folder), "fp32")
 
 
+@pytest.fixture(scope="session")
+def endless_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder and the token file of a random model that never ends an answer: 256 tokens take it seconds."""
+    tokenizer, folder = _byte_level_tokenizer(), tmp_path_factory.mktemp("models") / "endless"
+    torch.manual_seed(4)
+    shape = _shape(tokenizer) | {"num_hidden_layers": 48, "max_position_embeddings": 4096}
+    _save(LlamaForCausalLM(LlamaConfig(**shape)), tokenizer, folder)
+    settings = folder / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": 399}))
+    new_engine(load_backbone(str(folder), "fp32")).tokens.save(folder / "tokens.safetensors")
+    return folder, folder / "tokens.safetensors"
+
+
 @pytest.fixture(params=["tiny_llama", "tiny_mistral"])
 def tiny(request: pytest.FixtureRequest) -> Backbone:
     """Either of the tiny backbones."""
@@ -149,9 +172,20 @@ def tiny_engine(tiny: Backbone) -> LocalEngine:
 
 
 @pytest.fixture(scope="session")
-def default_engine() -> LocalEngine:
+def needs_model() -> None:
+    """Requested by fixtures that load the default backbone or start a model's process: marks their tests `model`."""
+
+
+@pytest.fixture(scope="session")
+def default_engine(needs_model: None) -> LocalEngine:
     """The embedded SmolLM2-135M-Instruct with the tokens that a user gets."""
     return load_engine(precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def default_four_bit(needs_model: None) -> LocalEngine:
+    """The same in 4 bits."""
+    return load_engine(precision="4bit")
 
 
 # --- what the tests share ---

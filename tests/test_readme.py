@@ -21,6 +21,7 @@ def test_readme_is_short():
     assert len(README.splitlines()) <= 150
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(".venv/bin/python -m spring")])
 def test_commands_run(command):
     arguments = shlex.split(command)[1:]

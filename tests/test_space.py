@@ -24,7 +24,7 @@ def test_the_folder_has_what_a_space_runs_and_nothing_else(folder: Path) -> None
     assert {path.name for path in folder.iterdir()} == {
         ".gitattributes", "LICENSE", "README.md", "app.py", "corpora", "docs", "requirements.txt", "spring"
     }  # fmt: skip
-    assert (folder / "spring" / "tokens" / "smollm2-135m-instruct.safetensors").stat().st_size > 100_000
+    assert (folder / "spring" / "models" / "tokens" / "smollm2-135m-instruct.safetensors").stat().st_size > 100_000
     assert len(list(folder.glob("corpora/*/questions.jsonl"))) == 3
     assert not list(folder.rglob("__pycache__"))
 
@@ -111,11 +111,12 @@ def test_what_should_not_be_pushed_is_told(folder: Path, name: str, content: byt
 
 def test_links_and_missing_parts_are_told(folder: Path) -> None:
     (folder / "link").symlink_to("/etc/hostname")
-    for tokens in (folder / "spring" / "tokens").iterdir():
+    for tokens in (folder / "spring" / "models" / "tokens").iterdir():
         tokens.unlink()
     assert file_faults(folder) == ["link is a link.", "spring/models/tokens/*.safetensors is missing."]
 
 
+@pytest.mark.model
 def test_it_starts_and_answers_where_spaces_is_installed_without_zero_gpu(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

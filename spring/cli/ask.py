@@ -69,8 +69,9 @@ def _as_text(comparison: "Comparison") -> str:
     width = shutil.get_terminal_size((100, 24)).columns
     lines = [comparison.question, ""]
     for hit in comparison.hits:
-        place = f"[{hit.rank}] {hit.passage.document}, page {hit.passage.page} (score {hit.score:.2f}): "
-        lines.append(textwrap.shorten(place + hit.passage.text, width, placeholder=" ..."))
+        place = ", ".join(filter(None, [hit.passage.document, hit.passage.section, f"page {hit.passage.page}"]))
+        place = f"[{hit.rank}] {place} (score {hit.score:.2f}): "
+        lines.append(textwrap.shorten(place + hit.passage.titled, width, placeholder=" ..."))
     per_row = max(1, min(len(comparison.answers), width // 36))
     column = width // per_row - 2
     for start in range(0, len(comparison.answers), per_row):

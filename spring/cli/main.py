@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from spring import __version__
 from spring.cli.options import say
@@ -18,6 +18,7 @@ from spring.errors import SpringError
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "ask": "answer one question from your documents, without and with virtual tokens",
+        "read": "show what is read of documents or of question files; needs no model",
         "search": "show the passages that fit a question; needs no model",
         "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
         "train": "learn virtual tokens from questions and documents",
@@ -43,6 +44,16 @@ class _ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")  # one line, as for all bad input
 
 
+class _CommandParser(_ArgumentParser):
+    """The parser of one command. It imports the command's file when it is used, so that the others cost no time."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        command = cast(Command, import_module(f"spring.cli.{self.prog.split()[-1]}"))
+        command.add_options(self)
+        self.set_defaults(run=command.run)
+        return super().parse_known_args(args, namespace)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _ArgumentParser(
         prog="spring",
@@ -51,12 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`spring COMMAND --help` lists the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"spring {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="spring", parser_class=_CommandParser
+    )
     for name, summary in COMMANDS.items():
-        command = cast(Command, import_module(f"spring.cli.{name}"))
-        options = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        command.add_options(options)
-        options.set_defaults(run=command.run)
+        commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     return parser
 
 

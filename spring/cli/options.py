@@ -65,9 +65,9 @@ def read_documents(paths: Sequence[Path]) -> "Collection":
         DocumentError: none could be read.
 
     """
-    from spring.data.collection import read_collection
+    from spring.data.sandbox.files import parse_collection
 
-    collection = read_collection(paths)
+    collection = parse_collection(paths)
     if not collection.passages:
         lines = [result.line for result in collection.results]
         raise DocumentError("No document could be read: " + ("; ".join(lines) or "the folder holds no files") + ".")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spring.data.chunking import split_passages
 from spring.data.cleaning import clean_text, one_line
+from spring.data.loaders.content import Content
 from spring.data.loaders.registry import read_file
 from spring.data.types import Collection, Document, FileResult, Passage
 from spring.errors import DocumentError
@@ -20,13 +21,17 @@ def read_document(path: Path, name: str | None = None) -> Document:
     """
     name = shown_name(name or path.name)
     try:
-        content = read_file(path)
+        return document_of(read_file(path), name)
     except DocumentError as error:
         raise DocumentError(f"{name}: {error}") from error
-    return Document(name, tuple(content.pages), tuple(content.warnings), content.title)
 
 
-def _find_files(paths: Iterable[Path]) -> dict[Path, str]:
+def document_of(content: Content, name: str) -> Document:
+    """A document of what a loader made of a file."""
+    return Document(name, tuple(content.pages), tuple(content.warnings), content.title or Path(name).stem)
+
+
+def find_files(paths: Iterable[Path]) -> dict[Path, str]:
     """Each file once, with its name: in a folder its path from there. Hidden ones in folders are left out."""
     files: dict[Path, str] = {}
     for path in paths:
@@ -51,15 +56,16 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
-    """Read files, and the files in folders, into passages of about `words` words.
+    """Read files, and the files in folders, into passages of about `words` words, in this process.
 
+    For files that can be trusted; all others are read by `spring.data.sandbox.files`, with limits.
     A bad file raises nothing: its FileResult says what was wrong, and the others are read.
     """
     documents: list[Document] = []
     passages: list[Passage] = []
     results: list[FileResult] = []
     taken: set[str] = set()
-    for path, found in _find_files(paths).items():
+    for path, found in find_files(paths).items():
         name = free_name(shown_name(found), taken)
         try:
             document = read_document(path, name)
@@ -69,5 +75,5 @@ def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
         pieces = split_passages(document, words)
         documents.append(document)
         passages.extend(pieces)
-        results.append(FileResult(name, len(document.pages), len(pieces), document.warnings))
+        results.append(FileResult(name, len(document.pages), len(pieces), document.warnings, title=document.title))
     return Collection(tuple(documents), tuple(passages), tuple(results))

@@ -19,7 +19,7 @@ from typing import Any
 from spring.data.cleaning import without_surrogates
 from spring.data.encoding import decode
 from spring.data.text_size import text_bytes
-from spring.data.types import Passage
+from spring.data.types import LONGEST_TITLE, Passage
 from spring.errors import DocumentError
 
 ANSWER_SEPARATOR = "|"
@@ -50,7 +50,7 @@ class QuestionSet:
     def nbytes(self) -> int:
         """About the memory that the rows take."""
         texts = (text for q in self.questions for text in (q.id, q.question, *q.golden_answers))
-        passages = (passage.text for question in self.questions for passage in question.passages)
+        passages = (passage.titled for question in self.questions for passage in question.passages)
         return text_bytes(texts) + text_bytes(passages)
 
     @property
@@ -181,12 +181,16 @@ def _golden_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _passages(given: Any) -> Iterator[Passage]:
     for place, value in enumerate(given if isinstance(given, list) else ()):
+        title = ""
         if isinstance(value, Mapping):
             contents = value.get("contents")
             parts = [contents] if isinstance(contents, str) else [value.get("title"), value.get("text")]
-            value = "\n".join(part for part in parts if isinstance(part, str))
-        if isinstance(value, str) and (text := _clean(value)):
-            yield Passage("given with the question", 1, place, text)
+            value = _clean("\n".join(part for part in parts if isinstance(part, str)))
+            first, _, rest = value.partition("\n")
+            if rest.strip() and len(first) <= LONGEST_TITLE:
+                title, value = first, rest
+        if isinstance(value, str) and (text := value if title else _clean(value)):
+            yield Passage("given with the question", 1, place, text, title=title)
 
 
 def _clean(text: str) -> str:

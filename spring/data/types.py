@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LONGEST_TITLE = 200  # characters; it is repeated in every passage
+SECTION_MARK = " > "  # between the headings of a section
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -33,7 +36,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The pages of one file in order (some may be empty), and what the user should know of the reading."""
+    """The pages of one file in order (some may be empty), and what the user should know of the reading.
+
+    title: its own, else its name without the ending.
+    """
 
     name: str
     pages: tuple[Page, ...]
@@ -50,7 +56,8 @@ class Passage:
     """A piece of one page.
 
     document: the file's name. page: from 1. index: its place among all passages of the document, from 0.
-    section: the heading above it, "" where there is none. title: the document's, "" where it has none.
+    section: the headings above its text, outermost first, joined by `SECTION_MARK`; "" where there are none.
+    title: of the document, or of the row of a corpus that it comes from. id: what that row calls itself.
     """
 
     document: str
@@ -59,10 +66,23 @@ class Passage:
     text: str
     section: str = ""
     title: str = ""
+    id: str = ""
 
     def __post_init__(self) -> None:
         if self.page < 1 or self.index < 0 or not self.text.strip():
             raise ValueError("A passage has text, a page from 1 and an index from 0.")
+
+    @property
+    def titled(self) -> str:
+        """The text below its title, which is not repeated where it is the first line of the text: for the prompt."""
+        titled = not self.title or self.text.partition("\n")[0] == self.title
+        return self.text if titled else f"{self.title}\n{self.text}"
+
+    @property
+    def searched(self) -> str:
+        """What a search compares with a question: the headings that the text does not repeat, the title, the text."""
+        above = [heading for heading in self.section.split(SECTION_MARK) if heading not in self.text]
+        return "\n".join([*filter(None, above), self.titled])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,7 @@ class FileResult:
     passages: int = 0
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    title: str = ""
 
     @property
     def line(self) -> str:

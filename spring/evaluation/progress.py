@@ -86,7 +86,7 @@ def without_too_long(questions: Sequence[Question]) -> tuple[list[Question], lis
     """The questions that are worth a tokenizer's time, and of each other one that it is too long."""
     good, failed = [], []
     for question in questions:
-        if len(question.question) + sum(len(passage.text) for passage in question.passages) <= LONGEST_PROMPT:
+        if len(question.question) + sum(len(passage.titled) for passage in question.passages) <= LONGEST_PROMPT:
             good.append(question)
         else:
             failed.append(

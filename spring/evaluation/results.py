@@ -32,7 +32,7 @@ def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: Compa
     parts += [engine.backbone.layout] if engine.backbone.layout != "training" else []
     digest.update(json.dumps([*parts, settings.temperature, settings.seed]).encode())
     for passage in passages:
-        digest.update(passage.text.encode() + b"\0")
+        digest.update(passage.titled.encode() + b"\0")
     return digest.hexdigest()[:12]
 
 

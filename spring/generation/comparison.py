@@ -116,7 +116,7 @@ def _fitting(engine: Engine, question: str, hits: Sequence[Hit], settings: Compa
     room = engine.backbone.context_length - settings.max_new_tokens
     for kept in range(len(hits), -1, -1):
         passages = [hit.passage for hit in hits[:kept]]
-        if sum(len(passage.text) for passage in passages) > MOST_CHARACTERS_PER_TOKEN * room:
+        if sum(len(passage.titled) for passage in passages) > MOST_CHARACTERS_PER_TOKEN * room:
             continue
         plain = engine.length(GenerationRequest(build_prompt(passages, question), most))
         told = engine.length(GenerationRequest(build_prompt(passages, question, instruction=True)))
@@ -141,7 +141,8 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
                 "score": hit.score,
                 "document": hit.passage.document,
                 "page": hit.passage.page,
-                "text": hit.passage.text,
+                "section": hit.passage.section,
+                "text": hit.passage.titled,
             }
             for hit in comparison.hits
         ],

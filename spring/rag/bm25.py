@@ -6,6 +6,7 @@ with rank-bm25's own idf a matching word counts against the only passage, and fo
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from rank_bm25 import BM25Okapi
 from spring.data.text_size import text_bytes
 from spring.data.types import Passage
 from spring.rag.retriever import Hit
-from spring.rag.terms import question_terms, tokenize
+from spring.rag.terms import passage_terms, question_terms, searched_languages
 
 
 class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types
@@ -29,7 +30,12 @@ class Bm25Retriever:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
-        tokens = [tokenize(passage.text) for passage in self.passages]
+        tokens, languages = list[list[str]](), Counter[str]()
+        for passage in self.passages:
+            terms, language = passage_terms(passage)
+            tokens.append(terms)
+            languages[language] += 1
+        self._languages = languages
         self._rows: dict[str, int] = {}
         if any(tokens):  # rank-bm25 divides by the number of passages and by their mean length
             self._index(_LuceneOkapi(tokens))
@@ -61,12 +67,17 @@ class Bm25Retriever:
         place = np.searchsorted(found_in, passage)
         return bool(place < len(found_in) and found_in[place] == passage)
 
+    def query_terms(self, question: str) -> dict[str, str]:
+        """The terms to search for, each with the word of the question that it stands for."""
+        return question_terms(question, searched_languages(self._languages, question))
+
     def search(self, question: str, limit: int) -> list[Hit]:
         """The at most `limit` passages that go best with a question, best first, equal ones in their order.
 
-        Only passages that contain one of the question's terms (see `question_terms`) are hits.
+        Only a passage with a term of the question (see `question_terms`) is a hit; stop words are none.
         """
-        terms = [term for term in question_terms(question) if term in self._rows]
+        words = self.query_terms(question)
+        terms = [term for term in words if term in self._rows]
         if not terms or limit < 1:
             return []
         scores = np.zeros(len(self.passages))
@@ -77,21 +88,22 @@ class Bm25Retriever:
         if len(found) > limit:  # sort no more than the best
             found = found[scores[found] >= np.partition(scores[found], -limit)[-limit]]
         best = found[np.argsort(-scores[found], kind="stable")][:limit]
+        found_words = [dict.fromkeys(words[term] for term in terms if self._contains(i, term)) for i in best.tolist()]
         return [
-            Hit(self.passages[i], float(scores[i]), rank, tuple(t for t in terms if self._contains(i, t)))
-            for rank, i in enumerate(best.tolist(), 1)
+            Hit(self.passages[i], float(scores[i]), rank, tuple(found))
+            for rank, (i, found) in enumerate(zip(best.tolist(), found_words, strict=True), 1)
         ]
 
     def fingerprint(self) -> str:
         """A digest of the passages' texts, in their order."""
         digest = hashlib.sha256()
         for passage in self.passages:
-            digest.update(passage.text.encode() + b"\0")
+            digest.update(passage.searched.encode() + b"\0")
         return digest.hexdigest()
 
     @property
     def nbytes(self) -> int:
         """About the memory that passages and index take."""
-        texts = text_bytes(passage.text for passage in self.passages) + text_bytes(self._rows)
+        texts = text_bytes(passage.searched for passage in self.passages) + text_bytes(self._rows)
         arrays = (self._found_in, self._scores, self._starts) if self._rows else ()
         return texts + sum(array.nbytes for array in arrays)

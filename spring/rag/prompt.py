@@ -61,6 +61,6 @@ def build_prompt(passages: Sequence[Passage], question: str, *, instruction: boo
     if not question:
         raise PromptError("Please type a question.")
     # Without passages the blank line alone stays: the model's key/value cache must not be empty.
-    before = "".join(f"[{rank}] {passage.text}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
+    before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
     told = f"{INSTRUCTION}\n" if instruction else ""
     return Prompt(before, f"{told}Question: {question}\nAnswer:")

@@ -48,11 +48,10 @@ class SampleSettings:
 
 def gold_passages(collection: Collection) -> Mapping[str, Sequence[Passage]]:
     """Map the id of every row of a JSON Lines collection to the row's passages."""
-    ids = {(d.name, page): p.id for d in collection.documents for page, p in enumerate(d.pages, start=1) if p.id}
     rows: dict[str, list[Passage]] = {}
     for passage in collection.passages:
-        if id := ids.get((passage.document, passage.page)):
-            rows.setdefault(id, []).append(passage)
+        if passage.id:
+            rows.setdefault(passage.id, []).append(passage)
     return rows
 
 
@@ -148,7 +147,7 @@ class Examples:
 
     def length(self, number: int) -> int:
         """Characters in the passages of a sample: about proportional to their tokens."""
-        return sum(len(passage.text) for passage in self.passages(number))
+        return sum(len(passage.titled) for passage in self.passages(number))
 
     def _place_and_draw(self, number: int) -> tuple[int, int]:
         """The index of a sample's question, and the number of the draw of its passages."""
@@ -184,7 +183,7 @@ class Examples:
     def _gold_of(self, question: Question) -> Passage | None:
         """The first passage of the gold row that holds an answer; the row's first passage if none does."""
         row = self._gold.get(question.gold_passage, ())
-        holding = (p for p in row if any(contained(p.text, answer) for answer in question.golden_answers))
+        holding = (p for p in row if any(contained(p.titled, answer) for answer in question.golden_answers))
         return next(holding, row[0] if row else None)
 
     def _encode(

@@ -41,14 +41,6 @@ CONTRAST = """(element, property) => {
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in Path(item.path).parents and "page" in item.fixturenames:
-            item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium here; `make test` installs it where it may"))
-
-
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     with socket.socket() as free:
@@ -88,6 +80,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium here; `make test` installs it where it may")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
@@ -152,10 +146,10 @@ class Visitor:
 
     def shorten(self, tokens: int) -> None:
         """Ask for short answers, as the tests wait for all of them."""
-        if not self.page.locator("#length").is_visible():
+        if not self.page.locator("#max_new_tokens").is_visible():
             self.page.get_by_text("Advanced settings").click()
-        self.page.fill("#length input[type=number]", str(tokens))
-        self.page.press("#length input[type=number]", "Tab")
+        self.page.fill("#max_new_tokens input[type=number]", str(tokens))
+        self.page.press("#max_new_tokens input[type=number]", "Tab")
 
     def upload(self, *paths: Path) -> None:
         if not self.page.locator("#upload").is_visible():

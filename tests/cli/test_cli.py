@@ -81,7 +81,7 @@ def test_where_no_k_is_given_all_tokens_that_there_are_answer(ask: Ask, tiny_lla
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> Run:
+def told(needs_model: None, folder: Path) -> Run:
     """One run with all that --json can hold."""
     documents = ("--documents", folder, ORLO, folder / "missing.txt")
     options = ("--virtual-tokens", 0, 5, "--max-new-tokens", 3, "--passages", 2, "--instruction", "--json")
@@ -104,7 +104,7 @@ def types(value: object) -> object:
     return [types(item) for item in value] if isinstance(value, list) else type(value).__name__
 
 
-PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "text": "str"}
+PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "section": "str", "text": "str"}
 ANSWER = {
     "virtual_tokens": "int",
     "instruction": "bool",

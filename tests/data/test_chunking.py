@@ -64,10 +64,13 @@ def test_up_to_120_words_are_not_cut() -> None:
 def test_cuts_are_at_the_nearest_sentence_end() -> None:
     words = ["word"] * 200
     words[94], words[110], words[130] = "end.", 'closed."', "late."
+    words[95] = words[111] = words[131] = "Word"
     assert [piece.split()[-1] for piece in split(" ".join(words))] == ["end.", "word"]
     words[94] = "word"
     assert [piece.split()[-1] for piece in split(" ".join(words))] == ['closed."', "word"]
-    words[110], words[74] = "word", "far."
+    words[110], words[74], words[75] = "word", "further.", "Word"
+    assert [len(piece.split()) for piece in split(" ".join(words))] == [75, 125]
+    words[74] = "word"
     assert [len(piece.split()) for piece in split(" ".join(words))] == [100, 100]
     lines = "\n".join(["word " * 9 + "end"] * 19 + ["x"])
     assert split(lines)[0].split("\n") == ["word " * 9 + "end"] * 10
@@ -134,3 +137,28 @@ def test_a_long_text_is_cut_evenly() -> None:
 def test_nothing_to_cut() -> None:
     assert cuts("", 100) == []
     assert cuts("word", 1) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["et al.", "Mr.", "(Dr.", "Inc.", "J.", "J.-P.", "U.S.", "z.B.", "e.g.", "Nr.", "No.", "3.", "«M."]
+)
+def test_no_cut_after_an_abbreviation(word: str) -> None:
+    for place in range(40, 140):
+        text = " ".join(["word"] * place + [f"{word} Holm"] + ["word"] * 90)
+        assert not [piece for piece in split(text) if piece.endswith(word.split()[-1])]
+        wrapped = "\n".join(["word"] * place + [word, "Holm"] + ["word"] * 90)
+        assert not [piece for piece in split(wrapped) if piece.endswith(word.split()[-1])]
+
+
+def test_text_of_abbreviations_alone_is_cut_too() -> None:
+    assert max(len(piece.split()) for piece in split("J. " * 10_000)) <= 130
+
+
+def test_lines_are_better_than_sentences_and_no_line_ends_with_a_colon() -> None:
+    def sentence(words: int) -> str:
+        return "word " * (words - 1) + "End."
+
+    text = "\n".join([f"{sentence(90)} {sentence(25)}", sentence(85)])
+    assert [len(piece.split()) for piece in split(text)] == [115, 85]
+    text = "\n".join(["word " * 97 + "as follows:", *["- item of the list"] * 20])
+    assert not split(text)[0].endswith(":")

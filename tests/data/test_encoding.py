@@ -11,7 +11,7 @@ from spring.errors import DocumentError
     [
         ("\ufeffDas Café: £5 – naïve.".encode(), []),
         ("Das Café: £5 – naïve.".encode("utf-16"), []),
-        ("Das Café: £5 – naïve.".encode("cp1252"), ["it is not UTF-8 and was read as windows-1252"]),
+        ("Das Café: £5 – naïve.".encode("cp1252"), ["it is not UTF-8 and was read as windows-1252, which is a guess"]),
     ],
 )
 def test_encodings(data: bytes, warnings: list[str]) -> None:
@@ -28,6 +28,11 @@ def test_encodings(data: bytes, warnings: list[str]) -> None:
         ("Московский государственный университет имени Ломоносова.", "cp1251"),
         ("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。", "shift_jis"),
         ("北京是中华人民共和国的首都，是全国的政治中心。", "gb18030"),
+        ("Müller;Königstraße 5;12\nJäger;Äußere Straße 7;30\n", "mac_roman"),
+        ("Le café de l'été est déjà fermé à midi, garçon.", "cp850"),
+        ("Московский государственный университет имени Ломоносова.", "cp866"),
+        ("Московский государственный университет имени Ломоносова.", "iso8859_5"),
+        ("A long word—another word—and “quotes” – here.", "cp1252"),
     ],
 )
 def test_older_encodings(text: str, encoding: str) -> None:
@@ -38,17 +43,64 @@ LINE = "The café of the lighthouse burns whale oil.\n"
 
 
 @pytest.mark.parametrize(
-    ("bad", "warning"),
+    ("bad", "read", "warning"),
     [
-        (b"\xe9", "1 byte was not UTF-8"),
-        (b"\xff\xfe", "2 bytes were not UTF-8"),
-        ("🚢".encode()[:3], "3 bytes were not UTF-8"),  # cut off
+        (b"\xe9", "é", "1 byte was not UTF-8 and read as windows-1252"),
+        (b"f\xfcr m\xfcde \x93G\xe4ste\x94", "für müde “Gäste”", "5 bytes were not UTF-8 and read as windows-1252"),
+        (b"\xff\xfe", "\ufffd\ufffd", "2 bytes were not UTF-8"),
+        ("🚢".encode()[:3], "\ufffd\ufffd\ufffd", "3 bytes were not UTF-8"),  # cut off
+        (
+            "Мост через реку построен".encode("cp1251"),
+            "Мост через реку построен",
+            "line 101 was not UTF-8 and read by a guess",
+        ),
     ],
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_few_bad_bytes_in_utf_8(bad: bytes, warning: str, mark: str) -> None:
-    data = (mark + LINE * 100).encode() + bad
-    assert decode(data) == (LINE * 100 + "\ufffd" * len(bad), [warning])
+def test_some_bytes_and_lines_of_utf_8_are_not(bad: bytes, read: str, warning: str, mark: str) -> None:
+    assert decode((mark + LINE * 100).encode() + bad) == (LINE * 100 + read, [warning])
+
+
+def test_a_byte_that_is_not_utf_8_in_a_line_that_is() -> None:
+    text = "Die Brücke über den Fluß ist schön."
+    assert decode(text.encode() + b" Caf\xe9") == (f"{text} Café", ["1 byte was not UTF-8 and read as windows-1252"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["lamp", "Мост через реку. ", "北京是中华人民共和国的首都，是全国的政治中心。"])
+def test_wide_characters_without_a_mark(text: str, encoding: str) -> None:
+    name = encoding[:6].upper()
+    assert decode(text.encode(encoding)) == (text, [f"it has no byte order mark and was read as {name}"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "iso2022_jp"])
+def test_what_marks_itself_needs_no_warning(encoding: str) -> None:
+    assert decode("この橋は、千九百年に。".encode(encoding)) == ("この橋は、千九百年に。", [])
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ('<meta charset="iso-8859-5">', "iso8859_5"),
+        ("<meta http-equiv=Content-Type content='text/html; charset=windows-1251'>", "cp1251"),
+        ('<?xml version="1.0" encoding="KOI8-R"?>', "koi8_r"),
+        ('<meta charset="x-mac-cyrillic">', "mac_cyrillic"),
+        ('<meta charset="utf-8">', "cp866"),  # which is wrong
+        ('<meta charset="raw_unicode_escape">', "cp866"),  # which is none of a page
+        ('<meta charset="no such thing">', "cp866"),
+    ],
+)
+def test_a_declared_encoding_counts(head: str, encoding: str) -> None:
+    text = head + "<p>Мост через реку построен в 1932 году."
+    decoded, warnings = decode(text.encode(encoding), markup=True)
+    assert decoded == text
+    assert bool(warnings) == (encoding == "cp866")
+
+
+def test_a_page_in_utf_8_may_declare_what_it_was_once_in() -> None:
+    text = '<meta charset="iso-8859-1"><p>für müde Gäste'
+    assert decode(text.encode(), markup=True) == (text, [])
+    assert decode(text.encode("latin-1"), markup=True) == (text, [])
 
 
 @pytest.mark.parametrize(
@@ -63,7 +115,7 @@ def test_what_is_not_utf_8_is_guessed(text: str) -> None:
     assert decode(text.encode("cp1252"))[0] == text
 
 
-@pytest.mark.parametrize("data", [b"lamp\0oil", bytes(range(1, 256)) * 9, "lamp".encode("utf-16-le")])
+@pytest.mark.parametrize("data", [b"lamp\0oil", bytes(range(1, 256)) * 9, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0"])
 def test_what_is_no_text(data: bytes) -> None:
     with pytest.raises(DocumentError, match="does not look like text"):
         decode(data)

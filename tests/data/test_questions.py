@@ -35,7 +35,7 @@ def test_spring_s_training_format(tmp_path: Path, target: object) -> None:
     read = read_questions(write(tmp_path, "q.jsonl", {"question": "q", "target": target, "ret_passages": passages}))
     (question,) = read.questions
     assert question.golden_answers == ("1921",)
-    assert [passage.text for passage in question.passages] == ["first", "T\nsecond", "T\nthird", "fourth"]
+    assert [passage.titled for passage in question.passages] == ["first", "T\nsecond", "T\nthird", "fourth"]
     assert all(isinstance(passage, Passage) for passage in question.passages)
 
 

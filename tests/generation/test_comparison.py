@@ -227,7 +227,9 @@ def test_a_comparison_as_a_dictionary(tiny_llama: Backbone) -> None:
     hit, answer = comparison.hits[0], comparison.answers[1]
     assert told["question"] == QUESTION
     assert (told["backbone"], told["precision"]) == ("tiny-llama", "fp32")
-    assert told["passages"] == [{"rank": 1, "score": hit.score, "document": "0.txt", "page": 1, "text": FERRY}]
+    assert told["passages"] == [
+        {"rank": 1, "score": hit.score, "document": "0.txt", "page": 1, "section": "", "text": FERRY}
+    ]
     assert told["prompt"] == {"before": comparison.prompt.before, "after": comparison.prompt.after}
     assert told["answers"][1] == {
         "virtual_tokens": 50,

@@ -625,11 +625,6 @@ def four_bit(request: pytest.FixtureRequest) -> Backbone:
     return load_backbone(str(request.getfixturevalue(f"{request.param}_folder")), "4bit")
 
 
-@pytest.fixture(scope="module")
-def default_four_bit() -> LocalEngine:
-    return load_engine(precision="4bit")
-
-
 def test_the_precision_is_recorded(four_bit: Backbone) -> None:
     assert four_bit.precision == "4bit"
 

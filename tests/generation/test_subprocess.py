@@ -37,7 +37,7 @@ def token_file(tiny_llama: Backbone, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def process(tiny_llama_folder: Path, token_file: Path) -> Iterator[SubprocessEngine]:
+def process(needs_model: None, tiny_llama_folder: Path, token_file: Path) -> Iterator[SubprocessEngine]:
     model = SubprocessEngine(backbone=str(tiny_llama_folder), tokens=str(token_file), precision="fp32")
     yield model
     model.close()
@@ -127,12 +127,14 @@ def test_why_it_cannot_be_loaded_again_is_said(
     assert "it is started again in 1 s. " in capfd.readouterr().err
 
 
+@pytest.mark.model
 def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) -> None:
     with pytest.raises(BackboneError) as error:
         SubprocessEngine(backbone=str(tmp_path / "nowhere"))
     assert "nowhere" in one_line(error)
 
 
+@pytest.mark.model
 def test_it_ends_when_the_server_is_killed(tiny_llama_folder: Path) -> None:
     program = (
         "from spring.generation.subprocess.client import SubprocessEngine; import sys, time; "

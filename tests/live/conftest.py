@@ -1,51 +1,33 @@
 """A live server with a tiny random model that never ends an answer by itself."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.visitor import Visitor
-from spring.models.loader import load_backbone
-from tests.conftest import _byte_level_tokenizer, _save, _shape, new_engine
-from tests.live.servers import Server, in_a_loop, start, stop
+from tests.support.servers import Server, in_a_loop, start, stop, until
 
 NEIGHBOUR = "203.0.113.200"
+SECRET = "What is the secret word?"
+SETTINGS = {"UPLOAD_MB": "1", "SESSION_MB": "2", "SESSIONS_MB": "16", "ANSWER_SECONDS": "3600"}
 
 
 @pytest.fixture(scope="session")
-def live_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model's folder and its token file: deep enough for a long answer to take seconds."""
-    tokenizer, folder = _byte_level_tokenizer(), tmp_path_factory.mktemp("models") / "live"
-    torch.manual_seed(4)
-    shape = _shape(tokenizer) | {"num_hidden_layers": 48, "max_position_embeddings": 2048}
-    _save(LlamaForCausalLM(LlamaConfig(**shape)), tokenizer, folder)
-    settings = folder / "generation_config.json"
-    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": 399}))
-    new_engine(load_backbone(str(folder), "fp32")).tokens.save(folder / "tokens.safetensors")
-    return folder, folder / "tokens.safetensors"
-
-
-@pytest.fixture(scope="session")
-def server(live_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests: whatever one of them does, the others find it as it was."""
+def server(endless_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests: whatever one of them does, the others find it as it was. No answer ends for lack of time."""
     folder = tmp_path_factory.mktemp("server")
-    small = {"UPLOAD_MB": "1", "SESSION_MB": "2", "SESSIONS_MB": "16", "ANSWER_SECONDS": "4"}
-    running = start(
-        *live_model, folder / "files", folder / "log", **{f"SPRING_{name}": value for name, value in small.items()}
-    )
+    settings = {f"SPRING_{name}": value for name, value in SETTINGS.items()}
+    running = start(*endless_model, folder / "files", folder / "log", **settings)
     in_a_loop(_all_at_once(running.url))
     threads = running.threads
     yield running
     try:
         # Gradio's pool, grown to as many threads as ever were busy, lets go of the idle ones at the next call.
-        running.wait(lambda: in_a_loop(_call(running)) <= threads + 5, 30)
+        in_a_loop(_threads_end(running, threads + 5))
     finally:
         stop(running)
     log = (folder / "log").read_text()
@@ -54,12 +36,12 @@ def server(live_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     assert unexpected == []
 
 
-async def _call(server: Server) -> int:
-    """The threads after one more call."""
+async def _threads_end(server: Server, most: int) -> None:
+    """Call now and then until no more threads than `most` are left."""
     async with Visitor(server.url) as visitor:
-        await asyncio.sleep(1)
-        await visitor.call("forget")
-    return server.threads
+        while server.threads > most:
+            await asyncio.sleep(1)
+            await visitor.call("remove_documents")
 
 
 async def _all_at_once(url: str) -> None:
@@ -93,12 +75,12 @@ def with_neighbour(server: Server, document: Callable[[str], Path]) -> Callable[
 
     async def run(attack: Callable[[], Awaitable[None]]) -> None:
         async with reader(server, document("vermilion"), NEIGHBOUR) as neighbour:
-            before = await neighbour.answer("What is the secret word?")
+            before = await neighbour.answer(SECRET)
             assert "vermilion" in before[2]
             memory, handles = server.memory, server.handles
             await attack()
-            assert (await neighbour.answer("What is the secret word?"))[1:] == before[1:]
-        server.wait(lambda: not server.uploaded and not server.readers and server.handles <= handles, 20)
+            assert (await neighbour.answer(SECRET))[1:] == before[1:]
+        await until(lambda: not server.uploaded and not server.readers and server.handles <= handles)
         assert server.memory < memory + 50 * 2**20
 
     def run_all(attack: Callable[[], Coroutine[Any, Any, None]]) -> None:

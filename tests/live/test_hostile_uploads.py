@@ -2,24 +2,23 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.visitor import Visitor, text_of
 from spring.models.backbone import Backbone
 from tests.conftest import new_engine
-from tests.live.servers import Server, in_a_loop, start, stop
 from tests.support.hostile import hostile_files, slow_pdf
+from tests.support.servers import Server, in_a_loop, start, stop, until
 
 ORLO = "Orlo station"
 QUESTION = "Who designed the lighthouse tower at Skerl Point?"
 GOOD = "good.txt: 1 page, 1 passage"
 MIB = 2**20
+NEVER_ENDS = "pdf: 2 KB that never end"  # has tests of its own here; its line is in tests/data/test_sandbox_files.py
 
 
 @dataclass
@@ -75,30 +74,23 @@ def before(server: Server, good: Path) -> Before:
 
     answers = in_a_loop(everything())
     assert in_a_loop(everything()) == answers
-    server.wait(lambda: not server.readers, 5)
+    server.wait(lambda: not server.readers)
     return Before(answers, server.memory, server.threads, server.handles)
 
 
-def back_as_before(server: Server, temporary: Path, before: Before) -> None:
-    """Another visitor is answered as before, and memory, disk, processes, threads and handles came back."""
-    assert in_a_loop(ask(server)) == before.answers
+def nothing_is_left(server: Server, temporary: Path) -> None:
+    """No process, no temporary file, no upload."""
     assert server.readers == []
     assert list(temporary.iterdir()) == []
-    assert server.memory < before.memory + 100 * MIB  # of 1 GB and more that some of the files are after
-    # Gradio's pool lets go of its threads after 10 s
-    server.wait(lambda: server.threads <= before.threads + 2 and server.handles <= before.handles + 10, 25)
-    assert server.uploaded == []
+    server.wait(lambda: not server.uploaded)
 
 
 async def upload(visitor: Visitor, name: str, data: bytes) -> str:
     """Send a file and have it read; the line that is shown for it, or the error in its place."""
-    lines = ""
-    async for outputs in visitor.stream("upload", await visitor.send(name, data)):
-        lines = [shown for shown in outputs if isinstance(shown, str)][-1]
-    return text_of(lines)
+    return await visitor.read_uploads(await visitor.send(name, data))
 
 
-@pytest.mark.parametrize("what", hostile_files())
+@pytest.mark.parametrize("what", [what for what in hostile_files() if what != NEVER_ENDS])
 def test_a_hostile_file_is_the_business_of_its_sender_alone(
     what: str, server: Server, temporary: Path, before: Before
 ) -> None:
@@ -109,7 +101,7 @@ def test_a_hostile_file_is_the_business_of_its_sender_alone(
             assert await upload(visitor, file.name, file.data) == file.line
 
     in_a_loop(attack())
-    back_as_before(server, temporary, before)
+    nothing_is_left(server, temporary)
 
 
 QUESTIONS = {  # by name; what is said of them
@@ -130,30 +122,31 @@ def test_so_is_a_hostile_question_file(name: str, server: Server, temporary: Pat
     async def attack() -> str:
         async with Visitor(server.url) as visitor:
             [file] = await visitor.send(name, data)
-            ticket = (await visitor.call("begin_1"))[0]
-            shots = [shot async for shot in visitor.stream("run_1", ticket, file, [0, 50], 1, ORLO, 3, 2)]
-            return [shot[0] for shot in shots if isinstance(shot[0], str)][-1]
+            ticket = (await visitor.call("evaluate_begin"))["evaluate_ticket"]
+            asked = {"questions": file, "ks": [0, 50], "limit": 1, "collection": ORLO, "max_new_tokens": 2}
+            shots = [shown async for shown in visitor.stream("evaluate_stream", evaluate_ticket=ticket, **asked)]
+            return str(shots[-1]["evaluate-status"])
 
     shown = in_a_loop(attack())
     assert 'role="alert"' in shown
     line = text_of(shown)
     assert line.startswith(said)
     assert re.fullmatch(r"[^\n]{20,300}\.", line)
-    back_as_before(server, temporary, before)
+    nothing_is_left(server, temporary)
 
 
 def test_others_are_answered_while_a_file_is_read_that_never_ends(server: Server, good: Path, before: Before) -> None:
     async def attack() -> None:
         async with Visitor(server.url) as visitor, Visitor(server.url, "203.0.113.2") as other:
             reading = asyncio.create_task(upload(visitor, "slow.pdf", slow_pdf()))
-            await until(lambda: server.readers, 10)
+            await until(lambda: server.readers)
             assert await ask(server) == before.answers
             assert await other.add_documents(good) == GOOD
             assert server.readers  # it is read all the while
             await visitor.stop()  # of a comparison: the upload goes on
             assert server.readers
-            await visitor.call("forget")
-            await until(lambda: not server.readers, 2)
+            await visitor.call("remove_documents")
+            await until(lambda: not server.readers)
             assert await reading == "The files were not read: stopped before it was read."
 
     in_a_loop(attack())
@@ -163,17 +156,17 @@ def test_a_visitor_who_leaves_ends_the_reading(server: Server, temporary: Path, 
     async def attack() -> None:
         async with Visitor(server.url) as visitor:
             reading = asyncio.create_task(upload(visitor, "slow.pdf", slow_pdf()))
-            await until(lambda: server.readers, 10)
+            await until(lambda: server.readers)
             reading.cancel()
-        await until(lambda: not server.readers, 4)  # a connection may be away for a moment
+        await until(lambda: not server.readers)
 
     in_a_loop(attack())
-    back_as_before(server, temporary, before)
+    nothing_is_left(server, temporary)
 
 
-async def until(condition: Any, seconds: float) -> None:
-    """Wait for it, while others go on."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)
+def test_after_all_of_them_another_visitor_is_answered_as_before(server: Server, before: Before) -> None:
+    """The last test here: memory, threads and handles came back too."""
+    assert in_a_loop(ask(server)) == before.answers
+    assert server.memory < before.memory + 100 * MIB  # of 1 GB and more that some of the files are after
+    # Gradio's pool lets go of its threads after 10 s
+    server.wait(lambda: server.threads <= before.threads + 2 and server.handles <= before.handles + 10)

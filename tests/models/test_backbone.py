@@ -39,7 +39,7 @@ from spring.rag.prompt import INSTRUCTION, Prompt, build_prompt
 from tests.conftest import FERRY, PASSAGES, QUESTION, one_line
 
 
-@pytest.fixture(params=["tiny_llama", "tiny_mistral", "default"])
+@pytest.fixture(params=["tiny_llama", "tiny_mistral", pytest.param("default", marks=pytest.mark.model)])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     """Byte-level BPE, Metaspace, and the default backbone's own tokenizer."""
     if request.param == "default":

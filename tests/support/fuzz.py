@@ -98,7 +98,7 @@ class Fuzzer:
             path = Path(folder) / f"file{suffix}"
 
             def read() -> None:
-                answer = sandbox.ask({"path": str(path), "characters": limits.characters})
+                answer = sandbox.ask({"path": str(path), "name": path.name, "characters": limits.characters})
                 _, passages = checked(document, path.name, answer)
                 Bm25Retriever(passages).search("the lamp burns", 3)
 

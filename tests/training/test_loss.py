@@ -134,10 +134,9 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 
 def test_the_gradient_through_4_bits_is_that_of_the_same_weights_in_full_even_after_a_generation(
-    default_engine: LocalEngine,
+    default_engine: LocalEngine, default_four_bit: LocalEngine
 ) -> None:
-    full = default_engine.backbone
-    four = load_backbone(precision="4bit")
+    full, four = default_engine.backbone, default_four_bit.backbone
     initial = VirtualTokens(full.initial_virtual_tokens().embeddings, four.name)
     finish(LocalEngine(four, initial), asks(ks=(0, 50)), 1)  # on a CPU with AVX512-BF16 this once repacked the weights
     rows = [example(full, 1, (50, QUESTION, "nine"), (5, QUESTION, "at nine"))]

@@ -512,6 +512,7 @@ def launch(data: Path, model: Path, processes: int, *more: object) -> "subproces
     )
 
 
+@pytest.mark.model
 def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
     learned = []
     for processes in (1, 2):
@@ -522,6 +523,7 @@ def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Pa
     assert torch.allclose(*learned, atol=1e-4)
 
 
+@pytest.mark.model
 def test_a_batch_that_two_processes_cannot_share_is_refused(data: Path, tiny_llama_folder: Path) -> None:
     done = launch(data, tiny_llama_folder, 2, "--batch-size", 3)
     assert done.returncode != 0

@@ -12,7 +12,7 @@ from gradio.state_holder import SessionState
 
 from spring.web.gateway import gradio_patches as module
 from spring.web.gateway.gradio_patches import MESSAGES, Messages, bound, tidy
-from tests.live.servers import in_a_loop
+from tests.support.servers import in_a_loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves its event loops open
 

@@ -4,7 +4,15 @@ import pytest
 
 from spring.errors import BusyError
 from spring.web.visitors import request_queue as module
-from spring.web.visitors.request_queue import FIRST_CONNECTION, GRACE, MAX_UNTAKEN, UNTAKEN, QueuedRequest, RequestQueue
+from spring.web.visitors.request_queue import (
+    FIRST_CONNECTION,
+    GRACE,
+    MAX_UNTAKEN,
+    POLL_SECONDS,
+    UNTAKEN,
+    QueuedRequest,
+    RequestQueue,
+)
 
 
 @pytest.fixture
@@ -97,6 +105,10 @@ def test_a_connection_may_be_away_for_a_moment_and_take_longer_to_come(clock) ->
     assert not queued.over
     gone["a"] = GRACE + 0.1
     assert queued.over
+
+
+def test_who_leaves_frees_a_place_within_two_seconds() -> None:
+    assert GRACE + POLL_SECONDS < 2
 
 
 def test_who_never_connects_never_runs(clock) -> None:

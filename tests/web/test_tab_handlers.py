@@ -528,6 +528,20 @@ def test_the_loading_of_the_model_takes_none_of_an_answers_time(shared, llama_en
     assert not queued.over
 
 
+def test_an_answer_is_cut_after_the_seconds_that_it_may_take(tabs, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("spring.web.visitors.request_queue.CLOCK", lambda: now[0])
+    written = []
+    for update in stream(tabs.compare, k=50, passage_count=3, max_new_tokens=256):
+        written.append(update)
+        if "first token" in update.get("answers", ""):
+            now[0] = SETTINGS.answer_seconds
+    assert "Stopped after 120 seconds, the limit for one answer; the text is kept." in written[-1]["status"]
+    assert "cursor" in written[-2]["answers"]
+    assert "cursor" not in written[-1]["answers"]
+    assert len(written) < 20  # of 256 tokens
+
+
 def test_two_uploads_of_one_visitor_at_once_keep_all_documents(shared, tmp_path) -> None:
     files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
     for file in files:

@@ -33,7 +33,10 @@ QUESTION = "Who designed the lighthouse tower at Skerl Point?"
 
 @pytest.fixture(scope="module", params=["fp32", "auto"])
 def page(
-    request: pytest.FixtureRequest, tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    needs_model: None,
+    tiny_llama_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[SimpleNamespace]:
     """The page of a tiny model on what it takes for ZeroGPU, where `auto` is 4-bit."""
     folder = tmp_path_factory.mktemp("zero")

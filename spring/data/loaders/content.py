@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from spring.data.cleaning import clean_text, one_line
-from spring.data.types import Heading, Page
+from spring.data.types import LONGEST_TITLE, Heading, Page
 from spring.errors import DocumentError
 
 
@@ -28,7 +28,6 @@ class Block(NamedTuple):
     preformatted: bool = False  # code or verse: every line and its indentation stay
 
 
-_LONGEST_TITLE = 200  # characters; it is repeated in every passage of its page
 _LONGEST_INDENT = 32  # spaces of a preformatted line that are kept
 
 
@@ -56,7 +55,7 @@ def build_page(blocks: Iterable[Block], rows: bool = False) -> Page:
 def clean_title(title: str) -> str:
     """A document's own title as one clean line; "" if it is as long as a paragraph."""
     title = one_line(clean_text(title))
-    return title if len(title) <= _LONGEST_TITLE else ""
+    return title if len(title) <= LONGEST_TITLE else ""
 
 
 def _clean_lines(text: str) -> str:
@@ -72,7 +71,7 @@ def _clean_lines(text: str) -> str:
 def clean_page(text: str, title: str = "") -> Page:
     """A page of clean text. A title with nothing below it, or as long as a paragraph, becomes text."""
     text, title = clean_text(text), one_line(clean_text(title))
-    if not text or len(title) > _LONGEST_TITLE:
+    if not text or len(title) > LONGEST_TITLE:
         return Page(f"{title}\n{text}".strip())
     return Page(text, title)
 

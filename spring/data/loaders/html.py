@@ -1,94 +1,60 @@
-"""Load HTML files: one page.
+"""Load HTML files: one page, of the article if there is one.
 
-A blank line parts what a reader sees as blocks, such as paragraphs and list items; the cells of a table's row stand
-on one line. What does not show, such as comments and scripts, is left out.
+Hidden elements, navigation, buttons and cookie notices are left out. trafilatura tells the article from what surrounds
+it; the structure (headings, tables, lists, listings) is read here.
 """
 
 import re
 
-from bs4 import BeautifulSoup
-from bs4.element import NavigableString, Tag
+from spring.data.loaders.content import Content, build_page, clean_title
+from spring.data.loaders.html_blocks import HtmlBlock, html_blocks
+from spring.data.loaders.html_tree import page_title, parse, prune
 
-from spring.data.cleaning import one_line, table_row
-from spring.data.loaders.content import Content, clean_page
-
-# Where a line of text begins, and ends.
-_BLOCKS = """
-    address article aside blockquote body br caption dd details dialog div dl dt fieldset figcaption figure
-    footer form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol option p pre section summary table td th tr ul
+_SEPARATOR = re.compile(r"\s+(?:[|–—·•»:/-]|::|\|\|)\s+")  # between the parts of a title in a browser's tab
+_GENERIC_TITLES = """
+    menu,main menu,navigation,home,search,contents,table of contents,sign in,log in,login,welcome,skip to content,
+    header,untitled,untitled document,document,page title,new tab,newsletter,share,related,comments,404
 """
-_BLOCK = frozenset(_BLOCKS.split())
-# What a reader does not see; rt and rp say how to pronounce Chinese characters.
-_UNSEEN = frozenset(["head", "noscript", "rp", "rt", "script", "style", "template"])
-_CELL = "\0"  # begins a cell; no text file has it
-
-
-def html_text(text: str) -> tuple[str, str]:
-    """The title and the text of an HTML page. The title is the first h1 with text, else that for the browser's tab.
-
-    A row of a table becomes one line, unless it lays out the page: then there is a table in it.
-    """
-    # The newline keeps Beautiful Soup from taking a short text for the name of a file.
-    soup = BeautifulSoup(re.sub(r"^\s*<\?xml[^>]*>", "", text) + "\n", "lxml")
-    page = _HtmlText()
-    stack = [(soup.name, soup.children)]  # not recursion: pages can be nested deeper than Python's stack
-    while stack:
-        name, children = stack[-1]
-        node = next(children, None)
-        if node is None:
-            stack.pop()
-            page.end(name)
-        elif isinstance(node, Tag):
-            page.start(node.name)
-            stack.append((node.name, node.children))
-        elif type(node) is NavigableString:  # not a comment or a script
-            page.data(node)
-    return page.heading or "".join(page.title), "".join(page.text)
-
-
-class _HtmlText:
-    """Collects a page's text, told of each element's start, its strings and its end, in their order."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.title: list[str] = []
-        self.heading = ""  # the first h1 with text, which then is not in the text
-        self.heading_start = self.unseen = 0
-        self.in_title = False
-        self.row: int | None = None  # where the row of a table begins; None outside, and if it holds a table
-
-    def start(self, tag: str) -> None:
-        self.unseen += tag in _UNSEEN
-        self.in_title = tag == "title" and not self.title
-        if tag in _BLOCK:
-            self.text.append("\n\n")
-        if tag == "h1":
-            self.heading_start = len(self.text)
-        elif tag in ("table", "tr"):
-            self.row = len(self.text) if tag == "tr" else None
-        elif tag in ("td", "th"):
-            self.text.append(_CELL)
-
-    def data(self, data: str) -> None:
-        if self.in_title:
-            self.title.append(data)
-        if not self.unseen:
-            self.text.append(re.sub(r"\s+", " ", data))
-
-    def end(self, tag: str) -> None:
-        self.unseen -= tag in _UNSEEN
-        self.in_title = False
-        if tag == "h1" and not self.heading:
-            self.heading = one_line("".join(self.text[self.heading_start :]))
-            del self.text[self.heading_start :]
-        elif tag == "tr" and self.row is not None:
-            self.text[self.row :] = [table_row("".join(self.text[self.row :]).split(_CELL))]
-            self.row = None
-        if tag in _BLOCK:
-            self.text.append("\n\n")
+_GENERIC = frozenset(map(str.strip, _GENERIC_TITLES.split(",")))
 
 
 def load_html(text: str) -> Content:
-    """One page of the whole file."""
-    title, body = html_text(text)
-    return Content([clean_page(body, title)], [])
+    """One page with the headings' places; the title is the article's."""
+    root = parse(text)
+    head = page_title(root)
+    prune(root)
+    blocks = html_blocks(root)
+    if not any(re.search(r"\w", block.block.text) for block in blocks):  # a script would have shown it
+        root = parse(text)
+        prune(root, hidden=False)
+        blocks = html_blocks(root)
+    if len(blocks) > 1:
+        from spring.data.loaders.html_article import article  # the import of trafilatura takes 0.3 s
+
+        blocks = article(root, blocks, head)
+    return Content([build_page(block.block for block in blocks)], [], html_title(head, blocks))
+
+
+def html_title(head: str, blocks: list[HtmlBlock]) -> str:
+    """The title of a page: its first h1, if that is no "Menu", else what its head says without the site's name."""
+    parts = [part for part in _SEPARATOR.split(head) if part.strip()]
+    known = [_key(part) for part in parts]
+    headings = [
+        (block.block.level, clean_title(block.block.text), block.in_header) for block in blocks if block.block.level
+    ]
+    first = [
+        text for level, text, header in headings if level == 1 and text and _key(text) not in _GENERIC and not header
+    ]
+    named = [text for _, text, _ in headings[:8] if _key(text) == _key(head) or _key(text) in known[:1]]
+    if named:
+        return named[0]
+    inside = [text for text in first if _key(text) in _key(head)]
+    if len(parts) > 1 and inside and _key(inside[0]) in known[1:]:  # the site's name as a heading
+        return clean_title(parts[0])
+    if inside or first:
+        return (inside or first)[0]
+    return clean_title(head)
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))

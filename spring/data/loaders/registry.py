@@ -30,6 +30,7 @@ _TEXT: dict[str, Callable[[str], Content]] = {
     **dict.fromkeys((".csv", ".tsv"), load_csv),
     ".jsonl": load_json_lines,
 }
+MARKUP_TYPES = (".html", ".htm", ".xhtml", ".xml")  # they may declare their encoding
 FILE_TYPES: tuple[str, ...] = (*BINARY_TYPES, *_TEXT)
 
 
@@ -64,7 +65,7 @@ def _read(path: Path, most_pages: int) -> Content:
         return load_pdf(data, most_pages)
     if kind == ".docx":
         return load_docx(data)
-    text, decoding_warnings = decode(data)
+    text, decoding_warnings = decode(data, suffix in MARKUP_TYPES or data.lstrip()[:1] == b"<")
     reader = load_html if looks_like_html(text) else _TEXT[suffix]
     content = reader(text)
     return content._replace(warnings=content.warnings + decoding_warnings)

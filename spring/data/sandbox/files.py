@@ -1,19 +1,58 @@
 """Read a visitor's files in a child process, and check what it says of them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spring.data.collection import free_name, shown_name
+from spring.data.collection import find_files, free_name, shown_name
 from spring.data.questions import Question, QuestionSet
 from spring.data.sandbox.parent import DAMAGED, FileRefused, ReadingStopped, Sandbox, SandboxError
 from spring.data.types import Collection, FileResult, Passage
 from spring.errors import DocumentError
-from spring.settings import MIB, READING_LIMITS, ReadingLimits
+from spring.settings import LOCAL_LIMITS, MIB, READING_LIMITS, ReadingLimits
 
 _LONGEST_NAME = 200  # characters; it is repeated in every passage
 _T = TypeVar("_T")
+
+
+def read_each(
+    files: Iterable[tuple[Path, str]],
+    limits: ReadingLimits = READING_LIMITS,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[FileResult, list[Passage]]]:
+    """Read files one after the other, in one child as long as none of them ends it.
+
+    Args:
+        files: paths, each with the name to show.
+        limits: of one file and of all of them.
+        stop: whether the reading should end.
+
+    Yields:
+        For each file, in order, what became of it and its passages; of a bad file, what was wrong with it.
+
+    Raises:
+        DocumentError: nothing could be read at all, or the reading was stopped.
+
+    """
+    left = limits.characters
+    try:
+        with Sandbox("spring.data.sandbox.jobs:document_job", limits, stop) as sandbox:
+            for path, name in files:
+                try:
+                    answer = sandbox.ask({"path": str(path.absolute()), "name": name, "characters": left})
+                    result, passages = checked(document, name, answer)
+                except ReadingStopped:
+                    raise
+                except SandboxError as error:
+                    yield FileResult(name, error=f"{name}: {error}"), []
+                    continue
+                left -= sum(len(passage.text) for passage in passages)
+                yield result, passages
+    except SandboxError as error:
+        raise DocumentError(f"The files were not read: {error}.") from error
 
 
 def parse_documents(
@@ -35,27 +74,46 @@ def parse_documents(
 
     """
     _check_bytes(paths, limits)
-    taken, left = set(names), limits.characters
-    results: list[FileResult] = []
-    passages: list[Passage] = []
-    try:
-        with Sandbox("spring.data.sandbox.jobs:document_job", limits, stop) as sandbox:
-            for path in paths:
-                name = free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)
-                try:
-                    answer = sandbox.ask({"path": str(path.absolute()), "characters": left})
-                    result, pieces = checked(document, name, answer)
-                except ReadingStopped:
-                    raise
-                except SandboxError as error:
-                    results.append(FileResult(name, error=f"{name}: {error}"))
-                    continue
-                results.append(result)
-                passages += pieces
-                left -= sum(len(piece.text) for piece in pieces)
-    except SandboxError as error:
-        raise DocumentError(f"The files were not read: {error}.") from error
-    return Collection((), tuple(passages), tuple(results))
+    taken = set(names)
+    files = [(path, free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)) for path in paths]
+    return _collected(read_each(files, limits, stop))
+
+
+def parse_collection(paths: Iterable[Path]) -> Collection:
+    """Read the user's own files, and the files in folders, with limits that only hostile files reach.
+
+    A bad file's result says what was wrong with it, and the others are read. `documents` of the result is empty.
+
+    Raises:
+        DocumentError: no file could be read, as the process that reads does not start.
+
+    """
+    files = local_files(paths)
+    return _collected(read_each(files, local_limits(files)))
+
+
+def local_files(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """The user's own files, those in folders too, each with the name to show."""
+    taken: set[str] = set()
+    return [(path, free_name(shown_name(name), taken)) for path, name in find_files(paths).items()]
+
+
+def local_limits(files: Iterable[tuple[Path, str]]) -> ReadingLimits:
+    """The limits for the user's own files: half of the machine's memory, and time by the size of the largest."""
+    largest = max((path.stat().st_size for path, _ in files if path.is_file()), default=0)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    seconds = LOCAL_LIMITS.cpu_seconds + 2 * largest // MIB
+    return replace(
+        LOCAL_LIMITS, memory=max(memory // 2, LOCAL_LIMITS.memory), cpu_seconds=seconds, file_seconds=3 * seconds
+    )
+
+
+def _collected(read: Iterable[tuple[FileResult, list[Passage]]]) -> Collection:
+    results, pieces = [], []
+    for result, passages in read:
+        results.append(result)
+        pieces += passages
+    return Collection((), tuple(pieces), tuple(results))
 
 
 def parse_questions(
@@ -102,8 +160,17 @@ def _text(value: Any) -> str:
 def document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
     """What `document_job` answered."""
     value = json.loads(answer)
-    pieces = [Passage(name, int(page), index, _text(text)) for index, (page, text) in enumerate(value["passages"])]
-    return FileResult(name, int(value["pages"]), len(pieces), tuple(map(_text, value["warnings"]))), pieces
+    once: dict[str, str] = {}  # titles and sections are the same in many passages
+
+    def repeated(text: Any) -> str:
+        return once.setdefault(text := _text(text), text)
+
+    pieces = [
+        Passage(name, int(page), index, _text(text), repeated(section), repeated(title), _text(id))
+        for index, (page, text, section, title, id) in enumerate(value["passages"])
+    ]
+    warnings = tuple(map(_text, value["warnings"]))
+    return FileResult(name, int(value["pages"]), len(pieces), warnings, title=_text(value["title"])), pieces
 
 
 def _question_set(answer: bytes) -> QuestionSet:
@@ -118,4 +185,5 @@ def _question(row: Mapping[str, Any]) -> Question:
 
 
 def _passage(row: Mapping[str, Any]) -> Passage:
-    return Passage(_text(row["document"]), int(row["page"]), int(row["index"]), _text(row["text"]))
+    document, text, section, title = (_text(row[name]) for name in ("document", "text", "section", "title"))
+    return Passage(document, int(row["page"]), int(row["index"]), text, section, title, _text(row["id"]))

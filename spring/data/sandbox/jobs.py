@@ -7,22 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from spring.data.chunking import split_passages
+from spring.data.collection import document_of
 from spring.data.loaders.registry import read_file
 from spring.data.questions import read_questions
-from spring.data.types import Document
 from spring.errors import DocumentError
 from spring.settings import ReadingLimits
 
 
 def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
-    """The passages of the file `path` as JSON. characters: the most that they may have.
+    """The passages of the file `path`, shown as `name`, as JSON. characters: the most that they may have.
 
     Raises:
         DocumentError: what is wrong with the file.
 
     """
     content = read_file(Path(request["path"]), limits.pages)
-    passages = split_passages(Document("file", tuple(content.pages)))
+    document = document_of(content, request["name"])
+    passages = split_passages(document)
     characters, most = sum(len(passage.text) for passage in passages), request["characters"]
     if characters > most:
         raise DocumentError(
@@ -31,9 +32,10 @@ def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
         )
     return _as_json(
         {
-            "pages": len(content.pages),
-            "warnings": content.warnings,
-            "passages": [(passage.page, passage.text) for passage in passages],
+            "title": document.title,
+            "pages": len(document.pages),
+            "warnings": document.warnings,
+            "passages": [(p.page, p.text, p.section, p.title, p.id) for p in passages],
         }
     )
 

@@ -12,7 +12,7 @@ from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.types import Answer, Engine
 from spring.rag.retriever import Hit
-from spring.rag.terms import STOP_WORDS, marked_spans, tokenize
+from spring.rag.terms import marked_spans, new_words
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -98,7 +98,7 @@ def passage_list(comparison: "Comparison", done: bool = False) -> str:
         return ""
     answer = _marking_answer(comparison) if done else ""
     # What the answer says beyond the question's own words, which it often repeats.
-    answer_terms = {*tokenize(answer)} - STOP_WORDS - {*tokenize(comparison.question)}
+    answer_terms = new_words(answer, comparison.question)
     legend = '<p class="legend"><mark class="q">question\'s words</mark>'
     if answer_terms:
         legend += ' <mark class="a">answer\'s words</mark>'
@@ -114,10 +114,11 @@ def _marking_answer(comparison: "Comparison") -> str:
 
 def _passage(hit: Hit, answer_terms: set[str]) -> str:
     passage = hit.passage
+    section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
     return (
         f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
-        f"<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
-        f"<p>{_marked(passage.text, set(hit.terms), answer_terms)}</p></li>"
+        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
+        f"<p>{_marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from spring.data.chunking import split_passages
 from spring.data.collection import read_collection, read_document
 from spring.data.loaders.registry import FILE_TYPES
-from spring.data.types import Collection, Document, FileResult, Page, Passage
+from spring.data.types import Collection, Document, FileResult, Heading, Page, Passage
 from spring.errors import DocumentError
 from tests.support.files import CORPORA, pdf, saved, word_file, write
 
@@ -47,11 +47,93 @@ def test_pieces_do_not_cross_pages_and_are_numbered() -> None:
 
 
 def test_the_title_stands_once_above_every_piece() -> None:
-    pieces = split("word " * 250, title="The lamp")
+    def titled(text: str) -> list[str]:
+        return [p.titled for p in split_passages(Document("a.txt", (Page(text),), title="The lamp"))]
+
+    assert split("word " * 250) == [("word " * 125).strip()] * 2
+    pieces = titled("word " * 250)
     assert len(pieces) == 2
     assert all(piece.startswith("The lamp\nword ") and piece.count("The lamp") == 1 for piece in pieces)
-    assert split("The lamp\nburns.", title="The lamp") == ["The lamp\nburns."]
-    assert split("The lamp burns.", title="The lamp") == ["The lamp\nThe lamp burns."]
+    assert titled("The lamp\nburns.") == ["The lamp\nburns."]
+    assert titled("The lamp burns.") == ["The lamp\nThe lamp burns."]
+
+
+def test_the_title_is_the_row_s_or_the_document_s_own_or_the_name_s() -> None:
+    def titles(*pages: Page) -> list[str]:
+        return [p.title for p in split_passages(Document("a.jsonl", pages, title="a"))]
+
+    assert titles(Page("one"), Page("two")) == ["a", "a"]
+    assert titles(Page("one", "One"), Page("two")) == ["One", ""]
+    assert titles(Page("one", id="1"), Page("two", "Two")) == ["", "Two"]
+
+
+def test_a_passage_is_searched_by_its_headings_title_and_text() -> None:
+    assert Passage("a", 1, 0, "text", "Part > Chapter", "Title").searched == "Part\nChapter\nTitle\ntext"
+    assert Passage("a", 1, 0, "Chapter\ntext", "Part > Chapter", "Title").searched == "Part\nTitle\nChapter\ntext"
+    assert Passage("a", 1, 0, "text").searched == "text"
+
+
+# --- sections ---
+
+
+def headed(*lines: str) -> Page:
+    """A page of lines, of which those with # are headings."""
+    text, headings = "", []
+    for line in lines:
+        marks = len(line) - len(line.lstrip("#"))
+        if marks:
+            headings.append(Heading(len(text), marks, line[marks:]))
+        text += line[marks:] + "\n"
+    return Page(text.strip(), headings=tuple(headings))
+
+
+def sections(*pages: Page, title: str = "") -> list[tuple[str, str, int]]:
+    """Section, first and last word of each passage."""
+    passages = split_passages(Document("a.pdf", pages, title=title))
+    return [(p.section, f"{p.text.split()[0]} {p.text.split()[-1]}", p.page) for p in passages]
+
+
+def test_a_passage_has_the_headings_above_its_text() -> None:
+    body = "word " * 90 + "end."
+    page = headed("#Manual", "##Care", body, body, "###Oil", body, "##Spare parts", body)
+    assert sections(page, headed(body), headed("#Index", "one two"), title="Manual") == [
+        ("Care", "Manual end.", 1), ("Care", "word end.", 1), ("Care > Oil", "Oil end.", 1),
+        ("Spare parts", "Spare end.", 1), ("Spare parts", "word end.", 2), ("Index", "Index two", 3),
+    ]  # fmt: skip
+
+
+def test_a_heading_never_ends_a_passage() -> None:
+    for size in range(60, 140):
+        page = headed("word " * size + "end.", "#Oil", "word " * 150 + "end.", "##Wax", "word " * 150 + "end.")
+        assert not [p.text for p in split_passages(Document("a", (page,))) if p.text.endswith(("Oil", "Wax"))]
+
+
+def test_a_heading_at_the_end_of_a_page_goes_to_the_next() -> None:
+    pages = headed("One.", "#Oil", "##Lamp oil"), headed(""), headed("Two."), headed("#Wax"), headed("Three.", "#End")
+    assert [(p.page, p.section, p.text) for p in split_passages(Document("a", pages))] == [
+        (1, "", "One."), (3, "Oil > Lamp oil", "Oil\nLamp oil\nTwo."), (5, "Wax", "Wax\nThree.\nEnd"),
+    ]  # fmt: skip
+    pages = headed("One."), headed("#Oil"), headed("#Wax")
+    assert [(p.page, p.section, p.text) for p in split_passages(Document("a", pages))] == [
+        (1, "", "One."), (2, "Oil", "Oil"), (3, "Wax", "Wax"),
+    ]  # fmt: skip
+
+
+def test_sections_are_short_and_hostile_headings_are_text() -> None:
+    deep = headed(*(f"{'#' * n}{'heading ' * 20}{n}" for n in range(1, 30)), "word " * 300)
+    assert all(len(p.section) <= 200 for p in split_passages(Document("a", (deep,))))
+    assert len(split_passages(Document("a", (headed("#" + "long " * 1000, "text"),)))) == 10
+    assert split_passages(Document("a", (headed(*["#Heading"] * 2000),)))
+
+
+def test_rows_are_not_cut() -> None:
+    rows = [f"name: Mr. Holm no. {n}; paid: {n} crowns. " + "And more. " * (n % 40) for n in range(300)]
+    for page in (Page("\n".join(map(str.strip, rows)), rows=True), Page("\n".join("a | " + r.strip() for r in rows))):
+        pieces = split_passages(Document("a.csv", (page,)))
+        assert [line for p in pieces for line in p.text.split("\n")] == page.text.split("\n")
+        assert len(pieces) > 80
+    long = "\n".join(["name: x; text: " + "One more sentence here. " * 100] * 3)
+    assert max(len(p.text.split()) for p in split_passages(Document("a.csv", (Page(long, rows=True),)))) <= 130
 
 
 def test_pages_without_text_keep_their_numbers(tmp_path: Path) -> None:
@@ -122,10 +204,9 @@ def test_sample_collections(corpus: str) -> None:
     by_name = {document.name: document for document in read.documents}
     for passage in read.passages:
         page = by_name[passage.document].pages[passage.page - 1]
-        piece = passage.text.removeprefix(f"{page.title}\n") if page.title else passage.text
-        assert piece in page.text
-        assert 40 <= len(piece.split()) <= 130
-    assert all(d.pages[0].title for d in read.documents if d.name.endswith((".md", ".html", ".docx", ".jsonl")))
+        assert passage.text in page.text
+        assert 40 <= len(passage.text.split()) <= 130
+    assert all(passage.title for passage in read.passages)
 
 
 def test_answers_of_the_sample_questions_are_in_their_document() -> None:
