@@ -349,7 +349,7 @@ def test_what_documents_say_stays_text_in_every_format(server, with_neighbour, t
     paragraphs = docx.Document()
     paragraphs.add_paragraph(HOSTILE)
     escaped = HOSTILE.replace("&", "&amp;").replace("<", "&lt;")
-    contents = {"txt": HOSTILE, "md": HOSTILE, "html": f"<p>{escaped}</p>", "csv": f'text\n"{HOSTILE}"\n', "jsonl": row}
+    contents = {"txt": HOSTILE, "md": escaped, "html": f"<p>{escaped}</p>", "csv": f'text\n"{HOSTILE}"\n', "jsonl": row}
     files = [write(tmp_path / f"a.{kind}", content) for kind, content in contents.items()]
     files += [write(tmp_path / "a.docx", saved(paragraphs)), write(tmp_path / "a.pdf", pdf([HOSTILE]))]
 
