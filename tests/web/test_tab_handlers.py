@@ -307,7 +307,7 @@ def test_stop_keeps_the_rows(tabs) -> None:
     next(update for update in updates if update.get("table"))
     tabs.evaluate.action.stop(ME)
     last = shown(updates)
-    assert "2 of 4 questions are done, and kept" in last["status"]
+    assert "2 of 4 questions are done and kept" in last["status"]
     assert last["table"].count("<td>2</td>") == 2
     assert len(downloaded(last["download"])) == 4
 
@@ -317,7 +317,7 @@ def test_the_time_limit_cuts_the_run_and_says_so(tabs, clock) -> None:
     next(update for update in updates if update.get("table"))
     clock[0] = 300.0
     last = shown(updates)
-    assert "One run may take 300 seconds, and they are over: 2 of 4 questions are done, and kept." in last["status"]
+    assert "Stopped after 300 seconds, the limit for one run: 2 of 4 questions are done and kept." in last["status"]
     assert len(downloaded(last["download"])) == 4
 
 
@@ -404,7 +404,7 @@ def test_what_was_done_is_kept_when_the_model_fails(tabs, monkeypatch) -> None:
     whole = evaluate_tab.evaluate
     monkeypatch.setattr(evaluate_tab, "evaluate", fails)
     last = run(tabs.evaluate)
-    assert "2 of 4 questions are done, and kept." in last["status"]
+    assert "2 of 4 questions are done and kept." in last["status"]
     assert "The GPU&#x27;s time is over." in last["status"]
     assert "<td>2</td>" in last["table"]
     assert len(downloaded(last["download"])) == 4
