@@ -66,9 +66,11 @@ class CompareTab(Tab):
     def begin(self, request: gr.Request, event: gr.EventData, selected: str, collection: str) -> Updates:
         """Fill in the example that was pressed, and ask: the button from every tab, all else from this one."""
         form, updates = self.form, dict[str, Any]()
-        if event.target in form.examples:
-            updates |= form.example(collection, form.examples.index(event.target))
-        if event.target in (form.ask, None):
+        pressed = getattr(event.target, "_id", None)  # Gradio passes a copy of a component that has changed
+        examples = [button._id for button in form.examples]
+        if pressed in examples:
+            updates |= form.example(collection, examples.index(pressed))
+        if pressed in (form.ask._id, None):
             updates |= {"tabs": gr.Tabs(selected=self.name), "selected": self.name}
         elif selected != self.name:
             return {**updates, "ticket": 0}
