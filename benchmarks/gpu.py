@@ -72,7 +72,7 @@ def answer(engine: LocalEngine, prompt: Prompt, ks: Sequence[int], new_tokens: i
 def read(engine: LocalEngine, prompt: Prompt, device: str) -> None:
     """The passages alone."""
     engine.prefixes.clear()
-    before = len(engine.backbone.encode(prompt)[0])
+    before = len(engine.backbone.tokenization.encode(prompt)[0])
     for progress in engine.stream([GenerationRequest(prompt)], DecodingOptions(1, ignore_eos=True)):
         if progress.prefix_read == before:
             break
@@ -129,7 +129,7 @@ def measure(
     ratios = {"two_over_one": median["two"] / median["one"], "two_over_recipe": median["two"] / median["recipe"]}
     figures: dict[str, object] = {
         "memory_gb": round(weights / 1e9, 2),
-        "read_tokens_per_second": round(len(backbone.encode(prompt)[0]) / median["read"]),
+        "read_tokens_per_second": round(len(backbone.tokenization.encode(prompt)[0]) / median["read"]),
         "first_token_seconds": round(median["first"], 4),
         "tokens_per_second": round(1 / median["token"], 1),
         "bandwidth_share": round(bytes_of_a_token(backbone) / median["token"] / bandwidth, 3),

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedModel, P
 
 from spring.models.backbone import Backbone
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
+from spring.models.tokenization import Tokenization
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def random_backbone(name: str, precision: str, device: str) -> Backbone:
         pack(model, dtype, double=precision == "4bit-double")
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(f"random {name}", model, byte_tokenizer(shape.vocab_size), precision)
+    return Backbone(model, Tokenization(f"random {name}", byte_tokenizer(shape.vocab_size)), precision)
 
 
 def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:

@@ -46,7 +46,7 @@ class Recipe:
         Writing the names into the text, as the README does, can move the tokenizer's borders beside the seam
         (SmolLM2 joins the two line ends before `[ref1]` to one token), which training did not see.
         """
-        before, after = self.backbone.encode(prompt)
+        before, after = self.backbone.tokenization.encode(prompt)
         names = self.tokenizer.convert_tokens_to_ids([f"[ref{i}]" for i in range(1, k + 1)])
         return torch.tensor([[*before, *names, *after]], device=self.model.device)
 

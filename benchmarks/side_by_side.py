@@ -34,7 +34,7 @@ def passages_of(engine: LocalEngine, tokens: int) -> Prompt:
     while True:
         passages = [Passage("benchmark.txt", 1, i, sentence * count) for i in range(3)]
         prompt = build_prompt(passages, "When does the ferry of Orlo Station leave the northern pier?")
-        if len(engine.backbone.encode(prompt)[0]) >= tokens:
+        if len(engine.backbone.tokenization.encode(prompt)[0]) >= tokens:
             return prompt
         count += 1
 
@@ -91,7 +91,7 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
         "backbone": engine.backbone.name,
         "precision": engine.backbone.precision,
         "new_tokens": NEW_TOKENS,
-        "passage_tokens": len(engine.backbone.encode(prompt)[0]),
+        "passage_tokens": len(engine.backbone.tokenization.encode(prompt)[0]),
     }
 
 

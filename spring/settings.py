@@ -1,8 +1,9 @@
-"""Settings of the page, from environment variables: what a Space's owner sets after Duplicate."""
+"""Settings of the page from environment variables, and the limits on files that it reads."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from spring.errors import SpringError
 
@@ -36,58 +37,63 @@ LOCAL_LIMITS = ReadingLimits(  # the least of the user's own files, on the comma
 )
 
 
+def _variable(name: str, default: Any) -> Any:
+    """A field of AppSettings that the environment variable `name` sets."""
+    return field(default=default, metadata={"variable": name})
+
+
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """One field for each variable; README has the same table."""
+    """The page's settings: one line for each environment variable, explained in docs/environment.md."""
 
-    backbone: str  # SPRING_BACKBONE: name of the table, hub id, either with @REVISION, or a folder
-    tokens: str | None  # SPRING_TOKENS: a token file here, or OWNER/NAME/FILE[@REVISION] on the hub
-    precision: str  # SPRING_PRECISION: auto, 4bit, 4bit-double, bf16 or fp32
-    cache_megabytes: int  # SPRING_CACHE_MB: memory for passages that were read
-    upload_megabytes: int  # SPRING_UPLOAD_MB: largest file that a visitor may upload
-    answer_seconds: int  # SPRING_ANSWER_SECONDS: the longest that one answer on the page takes
-    waiting: int  # SPRING_WAITING: most visitors who wait for an answer
-    waiting_per_address: int  # SPRING_WAITING_PER_ADDRESS: most of them from one network address
-    idle_minutes: int  # SPRING_IDLE_MINUTES: how long a visitor's documents are kept after their last use
-    session_megabytes: int  # SPRING_SESSION_MB: memory for one visitor's documents; also the longest upload
-    sessions_megabytes: int  # SPRING_SESSIONS_MB: memory for all visitors' documents
-    evaluation_questions: int  # SPRING_EVALUATION_QUESTIONS: most questions of one run on the page
-    evaluation_seconds: int  # SPRING_EVALUATION_SECONDS: the longest that one run on the page takes
-    zero_gpu: bool = False  # SPACES_ZERO_GPU: Spaces sets it where a GPU is lent for one call at a time
+    backbone: str = _variable("SPRING_BACKBONE", DEFAULT_BACKBONE)  # known name or hub id (@REVISION), or a folder
+    tokens: str | None = _variable("SPRING_TOKENS", None)  # a token file, or OWNER/NAME/FILE[@REVISION] on the hub
+    precision: str = _variable("SPRING_PRECISION", "auto")  # auto, 4bit, 4bit-double, bf16 or fp32
+    cache_megabytes: int = _variable("SPRING_CACHE_MB", 512)  # for the keys and values of passages
+    upload_megabytes: int = _variable("SPRING_UPLOAD_MB", 20)  # largest uploaded file
+    answer_seconds: int = _variable("SPRING_ANSWER_SECONDS", 120)  # longest time of one request
+    waiting: int = _variable("SPRING_WAITING", 32)  # most visitors in the request queue
+    waiting_per_address: int = _variable("SPRING_WAITING_PER_ADDRESS", 1)  # most of them from one network address
+    idle_minutes: int = _variable("SPRING_IDLE_MINUTES", 60)  # how long documents are kept after their last use
+    session_megabytes: int = _variable("SPRING_SESSION_MB", 100)  # one visitor's documents; also the largest upload
+    sessions_megabytes: int = _variable("SPRING_SESSIONS_MB", 1000)  # all visitors' documents
+    evaluation_questions: int = _variable("SPRING_EVALUATION_QUESTIONS", 50)  # most questions of one run
+    evaluation_seconds: int = _variable("SPRING_EVALUATION_SECONDS", 300)  # longest time of one run
+    zero_gpu: bool = _variable("SPACES_ZERO_GPU", False)  # set by Spaces where a GPU is lent for one call at a time
 
     @property
     def limits(self) -> ReadingLimits:
-        """Those of a visitor's uploads, which are at most three of the largest files at once."""
+        """The limits of one upload: at most three files of the largest size at once."""
         return replace(READING_LIMITS, bytes=3 * self.upload_megabytes * MIB)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "AppSettings":
-        """Read the variables that are set.
+        """Read the variables that are set; an empty one counts as not set.
 
         Raises:
-            SpringError: a number is none, or not above 0.
+            SpringError: a number is not a whole one above 0.
 
         """
-        return cls(
-            backbone=environment.get("SPRING_BACKBONE") or DEFAULT_BACKBONE,
-            tokens=environment.get("SPRING_TOKENS") or None,
-            precision=environment.get("SPRING_PRECISION") or "auto",
-            cache_megabytes=_number(environment, "SPRING_CACHE_MB", 512),
-            upload_megabytes=_number(environment, "SPRING_UPLOAD_MB", 20),
-            answer_seconds=_number(environment, "SPRING_ANSWER_SECONDS", 120),
-            waiting=_number(environment, "SPRING_WAITING", 32),
-            waiting_per_address=_number(environment, "SPRING_WAITING_PER_ADDRESS", 1),
-            idle_minutes=_number(environment, "SPRING_IDLE_MINUTES", 60),
-            session_megabytes=_number(environment, "SPRING_SESSION_MB", 100),
-            sessions_megabytes=_number(environment, "SPRING_SESSIONS_MB", 1000),
-            evaluation_questions=_number(environment, "SPRING_EVALUATION_QUESTIONS", 50),
-            evaluation_seconds=_number(environment, "SPRING_EVALUATION_SECONDS", 300),
-            zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),  # as `spaces` reads it
-        )
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            name = setting.metadata["variable"]
+            if text := environment.get(name):
+                values[setting.name] = _READERS.get(setting.type, _text)(name, text)
+        return cls(**values)
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name) or str(default)
+def _text(name: str, text: str) -> str:
+    return text
+
+
+def _number(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SpringError(f"{name} must be a whole number above 0, not {text!r}.")
     return int(text)
+
+
+def _flag(name: str, text: str) -> bool:
+    return text.lower() in ("1", "t", "true")  # as the package `spaces` reads SPACES_ZERO_GPU
+
+
+_READERS: Mapping[Any, Callable[[str, str], Any]] = {int: _number, bool: _flag}

@@ -227,7 +227,7 @@ def with_eos(backbone: Backbone, eos_id: int) -> Backbone:
     model = copy.copy(backbone.model)
     model.generation_config = copy.deepcopy(model.generation_config)
     model.generation_config.eos_token_id = eos_id
-    return Backbone(backbone.name, model, backbone.tokenizer, backbone.precision)
+    return Backbone(model, backbone.tokenization, backbone.precision)
 
 
 def fingerprint(backbone: Backbone) -> str:

@@ -1,9 +1,11 @@
 """The page's settings from environment variables."""
 
+from dataclasses import fields, replace
+
 import pytest
 
 from spring.errors import SpringError
-from spring.settings import AppSettings
+from spring.settings import DEFAULT_BACKBONE, AppSettings
 
 NUMBERS = (
     "SPRING_CACHE_MB",
@@ -19,30 +21,35 @@ NUMBERS = (
 )
 
 
+VALUES: dict[str, tuple[str, object]] = {
+    "SPRING_BACKBONE": ("mistral-7b", "mistral-7b"),
+    "SPRING_TOKENS": ("/data/tokens.safetensors", "/data/tokens.safetensors"),
+    "SPRING_PRECISION": ("4bit", "4bit"),
+    "SPACES_ZERO_GPU": ("true", True),
+    **{name: (str(number), number) for number, name in enumerate(NUMBERS, start=3)},
+}
+
+
+def variables() -> dict[str, str]:
+    """The field that each variable sets."""
+    return {field.metadata["variable"]: field.name for field in fields(AppSettings)}
+
+
+def test_every_field_has_a_variable_of_its_own_and_every_number_is_tested_here() -> None:
+    assert set(variables()) == set(VALUES)
+    assert {field.metadata["variable"] for field in fields(AppSettings) if field.type is int} == set(NUMBERS)
+
+
 def test_without_variables_the_defaults_hold() -> None:
-    assert AppSettings.from_environment({}) == AppSettings(
-        "smollm2-135m-instruct", None, "auto", 512, 20, 120, 32, 1, 60, 100, 1000, 50, 300
-    )
+    assert AppSettings.from_environment({}) == AppSettings()
+    assert AppSettings().backbone == DEFAULT_BACKBONE
 
 
-def test_every_variable_is_read() -> None:
-    environment = {
-        "SPRING_BACKBONE": "mistral-7b",
-        "SPRING_TOKENS": "/data/tokens.safetensors",
-        "SPRING_PRECISION": "4bit",
-        "SPRING_CACHE_MB": "64",
-        "SPRING_UPLOAD_MB": "5",
-        "SPRING_ANSWER_SECONDS": "30",
-        "SPRING_WAITING": "8",
-        "SPRING_WAITING_PER_ADDRESS": "4",
-        "SPRING_IDLE_MINUTES": "15",
-        "SPRING_SESSION_MB": "20",
-        "SPRING_SESSIONS_MB": "200",
-        "SPRING_EVALUATION_QUESTIONS": "10",
-        "SPRING_EVALUATION_SECONDS": "60",
-    }
-    expected = AppSettings("mistral-7b", "/data/tokens.safetensors", "4bit", 64, 5, 30, 8, 4, 15, 20, 200, 10, 60)
-    assert AppSettings.from_environment(environment) == expected
+@pytest.mark.parametrize("name", VALUES)
+def test_a_variable_sets_its_field_and_no_other(name: str) -> None:
+    text, value = VALUES[name]
+    expected = replace(AppSettings(), **{variables()[name]: value})
+    assert AppSettings.from_environment({name: text}) == expected != AppSettings()
 
 
 @pytest.mark.parametrize(("text", "expected"), [("true", True), ("1", True), ("", False), ("false", False)])
@@ -52,8 +59,7 @@ def test_spaces_says_where_a_gpu_is_lent_by_the_call(text: str, expected: bool) 
 
 
 def test_an_empty_variable_is_as_one_that_is_not_set() -> None:
-    names = ("SPRING_BACKBONE", "SPRING_TOKENS", "SPRING_PRECISION", *NUMBERS)
-    assert AppSettings.from_environment(dict.fromkeys(names, "")) == AppSettings.from_environment({})
+    assert AppSettings.from_environment(dict.fromkeys(VALUES, "")) == AppSettings()
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.cli.options import add_model_options, add_tokens_option, load, read_documents, say
+from spring.cli.options import (
+    add_baseline_options,
+    add_model_options,
+    add_tokens_option,
+    baselines_of,
+    load,
+    read_documents,
+    say,
+)
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
@@ -24,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
     parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="default: 0, greedy")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of sampling; default: 0")
-    parser.add_argument("--instruction", action="store_true", help="one more answer: told in words, without tokens")
+    add_baseline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
@@ -33,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Ask, and print the answers."""
     from spring.generation.comparison import ComparisonSettings, as_dict, compare
+    from spring.generation.types import DecodingOptions
     from spring.models.virtual_tokens import describe
     from spring.rag.bm25 import Bm25Retriever
     from spring.rag.prompt import build_prompt
@@ -40,10 +49,8 @@ def run(options: argparse.Namespace) -> None:
     settings = ComparisonSettings(
         virtual_tokens=tuple(options.virtual_tokens or (0,)),
         passages=options.passages,
-        instruction=options.instruction,
-        max_new_tokens=options.max_new_tokens,
-        temperature=options.temperature,
-        seed=options.seed,
+        baselines=baselines_of(options),
+        decoding=DecodingOptions(options.max_new_tokens, options.temperature, options.seed),
     )
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
     collection = read_documents(options.documents)
@@ -51,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
     comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
-    next(comparisons)  # what cannot be asked is refused now, in one line
+    next(comparisons)  # a bad request is refused now, in one line
     for result in collection.results:
         say(result.line)
     say(f"{engine.backbone.name} ({engine.backbone.precision}); {describe(engine.tokens)}")
@@ -65,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _as_text(comparison: "Comparison") -> str:
-    """The passages, then the answers side by side, as many columns as the terminal has room for."""
+    """The passages, then the answers side by side, in as many columns as fit the terminal."""
     width = shutil.get_terminal_size((100, 24)).columns
     lines = [comparison.question, ""]
     for hit in comparison.hits:
@@ -78,7 +85,7 @@ def _as_text(comparison: "Comparison") -> str:
         cells = []
         for answer in comparison.answers[start : start + per_row]:
             meter = f"{answer.new_tokens} tokens, {answer.seconds:.1f} s, {answer.tokens_per_second:.1f} tokens/s"
-            text = answer.text or "(the model ended its answer at once)"
+            text = answer.text or f"(empty: ended by {answer.ended_by!r})"
             wrapped = [line for part in text.splitlines() for line in textwrap.wrap(part, column) or [""]]
             cells.append([answer.title.upper(), "-" * column, *wrapped, "", meter])
         lines.append("")

@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List them. The memory is that of a GPU: weights, the cache of two answers, and room for the work."""
+    """List the known backbones. Memory: of a GPU, for weights, the cache of two answers and workspace."""
     from spring.models.catalog import KNOWN_BACKBONES
 
     rows = [_row(known) for known in KNOWN_BACKBONES.values()]

@@ -6,7 +6,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from spring.cli.options import add_model_options, add_tokens_option, load, read_corpus, say, whole_number
+from spring.cli.options import (
+    add_baseline_options,
+    add_model_options,
+    add_tokens_option,
+    baselines_of,
+    load,
+    read_corpus,
+    say,
+    whole_number,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
     parser.add_argument("--limit", metavar="N", help="the first N questions alone")
     parser.add_argument("--batch-size", default="auto", metavar="N", help="questions at once; default: auto")
-    parser.add_argument("--instruction", action="store_true", help="one row more: told in words, without tokens")
-    parser.add_argument("--output", type=Path, metavar="CSV", help="a row per answer; an interrupted run goes on")
+    add_baseline_options(parser)
+    parser.add_argument("--output", type=Path, metavar="CSV", help="a row per answer; continues an interrupted run")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
@@ -37,13 +46,14 @@ def run(options: argparse.Namespace) -> None:
     from spring.evaluation.runner import Row, evaluate, remaining, usual_ks
     from spring.evaluation.summary import summarize
     from spring.generation.comparison import ComparisonSettings
+    from spring.generation.types import DecodingOptions
     from spring.rag.bm25 import Bm25Retriever
 
     settings = ComparisonSettings(
         virtual_tokens=tuple(sorted(set(options.virtual_tokens or ()))),
         passages=options.passages,
-        instruction=options.instruction,
-        max_new_tokens=options.max_new_tokens,
+        baselines=baselines_of(options),
+        decoding=DecodingOptions(options.max_new_tokens),
     )
     batch_size = None if options.batch_size == "auto" else whole_number("--batch-size", options.batch_size)
     limit = None if options.limit is None else whole_number("--limit", options.limit)

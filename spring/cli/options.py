@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spring.errors import DocumentError, PromptError
+from spring.rag.prompt import BASELINES
 
 if TYPE_CHECKING:
     from spring.data.types import Collection
     from spring.generation.engine import LocalEngine
+    from spring.rag.prompt import Baseline
 
 
 def say(line: str) -> None:
@@ -29,6 +31,25 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "4bit", "bf16", "fp32", "4bit-double"),
         help="auto: 4-bit NF4 on a GPU, fp32 on a CPU; 4bit-double quantizes the scales too",
     )
+
+
+def add_baseline_options(parser: argparse.ArgumentParser) -> None:
+    """Which answers without virtual tokens are asked for besides those for each k."""
+    parser.add_argument(
+        "--baseline",
+        nargs="+",
+        action="extend",
+        default=[],
+        choices=BASELINES,
+        help="more answers, without tokens. plain: k = 0; instruction: told in words; examples: three worked examples; "
+        "chat: the tokenizer's chat template",
+    )
+    parser.add_argument("--instruction", action="store_true", help="short for --baseline instruction")
+
+
+def baselines_of(options: argparse.Namespace) -> "tuple[Baseline, ...]":
+    """The baselines that the options name, each once."""
+    return tuple(dict.fromkeys([*options.baseline, *(["instruction"] if options.instruction else [])]))
 
 
 def add_tokens_option(parser: argparse.ArgumentParser) -> None:

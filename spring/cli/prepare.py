@@ -12,7 +12,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Fetch or convert."""
+    """Fetch or convert the backbone that the options name."""
     from spring.models.bundled import embedded_model
     from spring.settings import DEFAULT_BACKBONE
 

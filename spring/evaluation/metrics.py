@@ -1,4 +1,4 @@
-"""How well an answer agrees with the golden ones: strings in, numbers out.
+"""Agreement of an answer with the golden ones: strings in, numbers out.
 
 Normalization, exact match and token F1 are SQuAD's (Rajpurkar et al. 2016, arXiv 1606.05250, and its
 `evaluate-v1.1.py`): lower case, no ASCII punctuation, no articles, single spaces; the best over the golden answers.
@@ -20,6 +20,7 @@ class Scores(NamedTuple):
     exact_match: float
     f1: float
     contained: float
+    first_line_exact_match: float
 
 
 def normalize(text: str) -> str:
@@ -47,8 +48,13 @@ def contained(answer: str, golden: str) -> float:
     return float(f" {normalize(golden)} " in f" {normalize(answer)} ")
 
 
+def first_line(answer: str) -> str:
+    """The first line with text in it."""
+    return answer.strip().partition("\n")[0]
+
+
 def score(answer: str, golden_answers: Iterable[str]) -> Scores:
-    """The best score over the golden answers, of the whole generated text.
+    """The best scores over the golden answers, of the whole generated text; the last one of its first line.
 
     Raises:
         ValueError: there is no golden answer.
@@ -58,7 +64,7 @@ def score(answer: str, golden_answers: Iterable[str]) -> Scores:
     if not golden:
         raise ValueError("At least one golden answer is needed.")
 
-    def best(metric: Callable[[str, str], float]) -> float:
+    def best(metric: Callable[[str, str], float], answer: str = answer) -> float:
         return max(metric(answer, text) for text in golden)
 
-    return Scores(best(exact_match), best(token_f1), best(contained))
+    return Scores(best(exact_match), best(token_f1), best(contained), best(exact_match, first_line(answer)))

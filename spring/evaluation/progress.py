@@ -1,4 +1,4 @@
-"""A visitor's evaluation: what is asked, how far it is, and how long it may still go on."""
+"""The progress of an evaluation with a time limit."""
 
 import time
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ LONGEST_PROMPT = 100_000  # characters of a question and its passages: far beyon
 
 @dataclass
 class EvaluationRun:
-    """The questions of one run and what has come of them."""
+    """The questions of one run, its rows so far and its time."""
 
     questions: tuple[Question, ...]
     limit: float  # seconds
-    notes: tuple[str, ...] = ()  # what the visitor should know, a sentence each
+    notes: tuple[str, ...] = ()  # for the visitor, a sentence each
     rows: list["Row"] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
-    _latest: float = 0.0  # seconds until the latest batch was done
+    _latest: float = 0.0  # seconds from the start to the end of the latest batch
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """Seconds since the start."""
         return time.monotonic() - self.started
 
     @property
     def done(self) -> int:
-        """Questions that were asked and answered, or could not be asked."""
+        """Number of questions that are answered or could not be asked."""
         return len({row.id for row in self.rows}) + len(self.failed)
 
     @property
@@ -43,12 +43,12 @@ class EvaluationRun:
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the limit has come."""
+        """Whether the time limit is reached."""
         return self.seconds >= self.limit
 
     @property
     def seconds_left(self) -> float | None:
-        """Until it is complete or its time is over; None until the first answers tell how long one takes."""
+        """Estimated time until it is complete or at its limit; None before the first answers, and at the end."""
         answered = self.done - len(self.failed)
         if not answered or self.complete:
             return None
@@ -56,7 +56,7 @@ class EvaluationRun:
         return max(0.0, min(whole, self.limit) - self.seconds)
 
     def add(self, done: "Done") -> bool:
-        """Take over the rows of a batch; whether there are any."""
+        """Add the rows of a batch; whether there are any."""
         self.rows += done.rows
         self.failed += done.failed
         news = bool(done.rows or done.failed)
@@ -68,7 +68,7 @@ class EvaluationRun:
 def first_questions(
     questions: Sequence[Question], limit: int, most: int
 ) -> tuple[tuple[Question, ...], tuple[str, ...]]:
-    """The questions that one run takes, and what there is to say of the others.
+    """The questions that one run takes, and a note on the others.
 
     Raises:
         PromptError: the limit is not 1 to `most`.
@@ -83,7 +83,7 @@ def first_questions(
 
 
 def without_too_long(questions: Sequence[Question]) -> tuple[list[Question], list[str]]:
-    """The questions that are worth a tokenizer's time, and of each other one that it is too long."""
+    """The questions short enough to be tokenized, and a line on each other one."""
     good, failed = [], []
     for question in questions:
         if len(question.question) + sum(len(passage.titled) for passage in question.passages) <= LONGEST_PROMPT:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: rows.csv, which an interrupted run goes on with, and the final table."""
+"""The results of an evaluation: a CSV file of rows, with which an interrupted run continues, and the final table."""
 
 import csv
 import hashlib
@@ -16,7 +16,8 @@ from spring.errors import DocumentError
 from spring.evaluation.runner import Row
 from spring.evaluation.summary import Interval, Summary
 from spring.generation.comparison import ComparisonSettings
-from spring.generation.types import Engine
+from spring.generation.types import BaselineOrNone, Engine
+from spring.rag.prompt import BASELINES
 
 if TYPE_CHECKING:  # it needs torch, and the page uses this module too
     from spring.generation.engine import LocalEngine
@@ -26,11 +27,12 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
 
 
 def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings) -> str:
-    """A digest of all that an answer depends on besides the question and k: rows of different runs do not mix."""
+    """A digest of all that an answer depends on besides the question, k and baseline, so that runs do not mix."""
     digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
-    parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.max_new_tokens]
-    parts += [engine.backbone.layout] if engine.backbone.layout != "training" else []
-    digest.update(json.dumps([*parts, settings.temperature, settings.seed]).encode())
+    parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.decoding.max_new_tokens]
+    layout = engine.backbone.tokenization.layout
+    parts += [layout] if layout != "training" else []
+    digest.update(json.dumps([*parts, settings.decoding.temperature, settings.decoding.seed]).encode())
     for passage in passages:
         digest.update(passage.titled.encode() + b"\0")
     return digest.hexdigest()[:12]
@@ -44,7 +46,7 @@ class RowsFile:
         self.rows = self._read()
 
     def _read(self) -> list[Row]:
-        """The rows that are there already.
+        """The rows that the file holds already.
 
         Raises:
             DocumentError: it is another file, or holds rows of another run.
@@ -56,7 +58,9 @@ class RowsFile:
             raise DocumentError(f"{self.path} cannot be read as rows of an evaluation; choose another file.") from error
         records = list(csv.reader(io.StringIO(text, newline="")))
         if records and tuple(records[0]) != COLUMNS:
-            raise DocumentError(f"{self.path} is there and holds no rows of an evaluation; choose another file.")
+            raise DocumentError(
+                f"{self.path} exists and holds no rows of an evaluation by this version; choose another file."
+            )
         if records and not text.endswith("\r\n"):
             records.pop()  # the run was cut off while it wrote this row
         good = [record for record in records[1:] if len(record) == len(COLUMNS)]
@@ -75,18 +79,18 @@ class RowsFile:
             if not text:
                 self._write(self.path, "w", (), header=True)
             elif len(good) + 1 < len(records) or not text.endswith("\r\n"):
-                self._drop_what_was_cut_off(rows)
+                self._drop_incomplete_row(rows)
             else:
-                self._write(self.path, "a", ())  # whether it can be written at all
+                self._write(self.path, "a", ())  # fails now if it cannot be written
         except OSError as error:
             raise DocumentError(f"{self.path} cannot be written ({error.strerror}).") from error
         return rows
 
-    def _drop_what_was_cut_off(self, rows: Sequence[Row]) -> None:
+    def _drop_incomplete_row(self, rows: Sequence[Row]) -> None:
         whole = self.path.resolve()
         new = whole.with_name(f"{whole.name}.new")
         self._write(new, "w", rows, header=True)
-        new.replace(whole)  # at once: the rows are there whenever this is cut off
+        new.replace(whole)  # atomic: an interruption loses no row
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add the rows of a batch."""
@@ -105,6 +109,14 @@ def _cells(row: Row) -> list[Any]:
     return list(row._replace(golden_answers=json.dumps(row.golden_answers, ensure_ascii=False)))  # type: ignore[arg-type]
 
 
+def _baseline(text: str) -> BaselineOrNone:
+    known: tuple[BaselineOrNone, ...] = ("", *BASELINES)
+    for baseline in known:
+        if text == baseline:
+            return baseline
+    raise ValueError(f"no baseline {text!r}")
+
+
 def _row(record: dict[str, str]) -> Row:
     return Row(
         record["id"],
@@ -115,13 +127,14 @@ def _row(record: dict[str, str]) -> Row:
         float(record["exact_match"]),
         float(record["f1"]),
         float(record["contained"]),
-        record["instruction"] == "True",
+        float(record["first_line_exact_match"]),
+        _baseline(record["baseline"]),
         float(record["seconds"]),
     )
 
 
 def safe_csv(rows: Iterable[Row]) -> str:
-    """Rows as CSV for a spreadsheet: a cell that it would take for a formula gets a quotation mark before it."""
+    """Rows as CSV for a spreadsheet; a cell that it would take for a formula gets a leading quotation mark."""
 
     def defuse(cell: Any) -> Any:
         return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
@@ -136,14 +149,16 @@ def safe_csv(rows: Iterable[Row]) -> str:
 def as_json(
     summaries: Sequence[Summary], engine: Engine, settings: ComparisonSettings, failed: Sequence[str]
 ) -> dict[str, Any]:
-    """The result of an evaluation as `--json` prints it."""
+    """The result of an evaluation, as `--json` prints it."""
     return {
         "backbone": engine.backbone.name,
         "precision": engine.backbone.precision,
         "learned": engine.tokens.learned,
         "passages": settings.passages,
         "failed": list(failed),
-        "rows": [_rounded(asdict(summary)) for summary in summaries],
+        "rows": [
+            _rounded(asdict(summary) | {"instruction": summary.baseline == "instruction"}) for summary in summaries
+        ],
     }
 
 
@@ -156,14 +171,15 @@ def _rounded(value: Any) -> Any:
 
 
 def as_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """The final table, one row for each k, as text in every cell."""
+    """The final table, one row for each k and baseline, with text in every cell."""
     return pd.DataFrame(
         {
-            "k": "in words" if summary.instruction else str(summary.virtual_tokens),
+            "k": str(summary.virtual_tokens) if summary.baseline in ("", "plain") else f"in words ({summary.baseline})",
             "n": str(summary.n),
             "exact match": f"{summary.exact_match:.3f}",
             "F1": f"{summary.f1:.3f}",
             "contained": f"{summary.contained:.3f}",
+            "first line": f"{summary.first_line_exact_match:.3f}",
             "s/question": f"{summary.seconds:.2f}",
             "EM - EM(k=0), 95 %": _interval(summary.exact_match_gain),
             "F1 - F1(k=0), 95 %": _interval(summary.f1_gain),

@@ -1,7 +1,7 @@
-"""A question file for several k, in batches: one row per answer, and a table with one row per k.
+"""Ask the questions of a file for several k and baselines, in batches: one row per answer.
 
-A batch holds several questions and all k of each: their passages are read one after the other into one cache,
-aligned at the seam, and all answers are written together (`spring.generation.engine`).
+A batch holds several questions and all answers of each: their passages are read one after the other into one cache,
+aligned at the seam, and all answers are generated together (`spring.generation.stream`).
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -12,14 +12,14 @@ from spring.data.questions import Question
 from spring.errors import PromptError
 from spring.evaluation.metrics import score
 from spring.generation.comparison import Comparison, ComparisonSettings, lay_out
-from spring.generation.types import Answer, Engine, GenerationRequest, Progress, check_ks
+from spring.generation.types import Answer, BaselineOrNone, Engine, GenerationRequest, Progress
 from spring.rag.retriever import Hit, Retriever
 
 USUAL_KS = (0, 1, 5, 10, 20, 30, 50)
 
 
 class Row(NamedTuple):
-    """One answer to one question, scored. The column names of `--output`."""
+    """One answer to one question, scored. The field names are the columns of `--output`."""
 
     id: str
     question: str
@@ -29,20 +29,21 @@ class Row(NamedTuple):
     exact_match: float
     f1: float
     contained: float
-    instruction: bool  # told in words, with k = 0
-    seconds: float  # until this answer was written, divided by the number of questions in its batch
+    first_line_exact_match: float
+    baseline: BaselineOrNone  # "" for k > 0
+    seconds: float  # until this answer was complete, divided by the number of questions in its batch
 
     @property
-    def key(self) -> tuple[str, int, bool]:
-        """What makes it the only one of its kind in a run."""
-        return self.id, self.virtual_tokens, self.instruction
+    def key(self) -> tuple[str, int, BaselineOrNone]:
+        """Identifies it in a run."""
+        return self.id, self.virtual_tokens, self.baseline
 
 
 class Done(NamedTuple):
-    """What came of a batch, or of a step of one (then both are empty: the caller may show or stop)."""
+    """The result of a batch; both are empty after a step of one, where the caller may show something or stop."""
 
     rows: tuple[Row, ...] = ()
-    failed: tuple[str, ...] = ()  # questions that could not be asked: "nq-7: The question is too long ..."
+    failed: tuple[str, ...] = ()  # questions that cannot be asked: "nq-7: The question is too long ..."
 
 
 def evaluate(
@@ -52,14 +53,14 @@ def evaluate(
     settings: ComparisonSettings,
     batch_size: int | None = None,
 ) -> Iterator[Done]:
-    """Answer and score questions for all k of the settings.
+    """Answer and score questions for all k and baselines of the settings.
 
     Args:
-        engine: what answers.
-        questions: those with passages of their own are asked with them, best first, at most `settings.passages`.
+        engine: generates.
+        questions: those with passages of their own are asked with these, best first, at most `settings.passages`.
         retriever: finds the passages of the others.
-        settings: the k, the number of passages, and so on.
-        batch_size: questions answered at once; None: what suits the device.
+        settings: the answers to each question, the number of passages, decoding.
+        batch_size: questions answered at once; None: as many as suit the device.
 
     Yields:
         The rows of every batch when it is done, and an empty `Done` after every step before.
@@ -68,7 +69,7 @@ def evaluate(
         PromptError: a setting out of range, or a question needs a retriever and there is none.
 
     """
-    check_ks(settings.virtual_tokens + (0,) * settings.instruction, len(engine.tokens))
+    settings.check(len(engine.tokens))
     if retriever is None and (bare := [question.id for question in questions if not question.passages]):
         raise PromptError(f"Question {bare[0]} comes without passages: name the documents to search.")
     size = batch_size or default_batch_size(engine, settings)
@@ -79,14 +80,14 @@ def evaluate(
 
 
 def usual_ks(n: int, usual: Sequence[int] = USUAL_KS) -> tuple[int, ...]:
-    """The k to evaluate where nobody chose: the usual ones of n virtual tokens, n among them."""
+    """The k to evaluate by default: the usual ones of n virtual tokens, and n."""
     return tuple(sorted({k for k in usual if k <= n} | {n}))
 
 
 def remaining(
     questions: Sequence[Question], settings: ComparisonSettings, rows: Iterable[Row]
 ) -> list[tuple[ComparisonSettings, list[Question]]]:
-    """What is left to ask when some rows are there already: questions that lack the same k go together.
+    """What is left to ask when some rows exist already: questions that lack the same answers go together.
 
     Raises:
         PromptError: a row is of another question than the one with its id, or was scored by other golden answers.
@@ -103,16 +104,16 @@ def remaining(
         there.add(row.key)
     groups: dict[ComparisonSettings, list[Question]] = {}
     for question in questions:
-        ks = tuple(k for k in settings.virtual_tokens if (question.id, k, False) not in there)
-        told = settings.instruction and (question.id, 0, True) not in there
-        if ks or told:
-            groups.setdefault(replace(settings, virtual_tokens=ks, instruction=told), []).append(question)
+        ks = tuple(k for k in settings.virtual_tokens if (question.id, k, "" if k else "plain") not in there)
+        words = tuple(baseline for baseline in settings.baselines if (question.id, 0, baseline) not in there)
+        if ks or words:
+            groups.setdefault(replace(settings, virtual_tokens=ks, baselines=words), []).append(question)
     return list(groups.items())
 
 
 def default_batch_size(engine: Engine, settings: ComparisonSettings) -> int:
-    """Questions at once: as many as fill a batch with all their k."""
-    return max(1, engine.rows_at_once // (len(settings.virtual_tokens) + settings.instruction))
+    """Questions at once: as many as fill a batch with all their answers."""
+    return max(1, engine.rows_at_once // settings.answers)
 
 
 def _evaluate_batch(
@@ -137,7 +138,7 @@ def _answers(
     """Generate, with an empty `Done` after every step."""
     progress = Progress(())
     if requests:
-        for progress in engine.stream(requests, replace(settings.generation, drop_ended=True)):  # noqa: B007  # the last one is wanted
+        for progress in engine.stream(requests, replace(settings.decoding, drop_ended=True)):  # noqa: B007  # the last one is wanted
             yield Done()
     return progress.answers
 
@@ -150,7 +151,7 @@ def _row(question: Question, answer: Answer, questions: int) -> Row:
         answer.text,
         question.golden_answers,
         *score(answer.text, question.golden_answers),
-        answer.instruction,
+        answer.baseline,
         round(answer.seconds / questions, 3),
     )
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from spring.generation.fitting import fit
 from spring.generation.kv_cache import PrefixCache
 from spring.generation.model_thread import ModelThread
 from spring.generation.stream import Stream
-from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress
+from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
 from spring.models.finder import find_tokens
 from spring.models.loader import load_backbone, to_stderr
@@ -25,10 +26,19 @@ DEFAULT_CACHE_BYTES = 512 * 2**20
 
 
 class LocalEngine:
-    """Generates on one backbone with one set of virtual tokens; any number of callers, one model thread.
+    """Generates on one backbone with one set of virtual tokens, for any number of callers.
 
-    All work on the model runs on a single thread, one step (a piece of the passages, one token) at a time, so
-    several streams take turns, and a stream that is no longer read costs nothing: dropping it is stopping it.
+    All work on the model runs on a single thread, one step (a piece of the passages, one token) at a time. Several
+    streams therefore alternate, and a stream that is no longer read costs nothing: dropping it stops it.
+
+    Args:
+        backbone: the loaded model.
+        tokens: its virtual tokens.
+        cache_bytes: memory for passages that were read.
+
+    Raises:
+        TokenFileError: the virtual tokens are another backbone's.
+
     """
 
     def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
@@ -38,7 +48,7 @@ class LocalEngine:
         self.prefixes = PrefixCache(cache_bytes)
         self._thread = ModelThread(make_room=self.prefixes.clear)
 
-    ready = True  # as soon as it is there
+    ready = True  # from the start: the model is loaded
 
     @property
     def device(self) -> str:
@@ -47,31 +57,35 @@ class LocalEngine:
 
     @property
     def rows_at_once(self) -> int:
-        """Answers that fill a batch and take no more than half of the memory that is free now."""
+        """Answers that fill a batch and take at most half of the memory that is free now."""
         model = self.backbone.model
         row = size_of(model).cached * model.dtype.itemsize * ROW_POSITIONS
         return max(1, min(ROWS_AT_ONCE[self.device], free_bytes(self.device == "cuda") // 2 // row))
 
-    def length(self, request: GenerationRequest) -> int:
-        """Input tokens of a request, virtual ones included."""
-        before, after = self.backbone.encode(request.prompt)
-        return len(before) + request.virtual_tokens + len(after)
+    def fit(self, draft: PromptDraft) -> int:
+        """How many of the passages fit into the context; see `spring.generation.fitting.fit`."""
+        return fit(draft, self.backbone.tokenization, self.backbone.context_length)
 
-    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
+    def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
         """Generate all answers at once; yields a snapshot after every piece of the passages and every token.
 
         Args:
             requests: prompts and their k, 0 <= k <= n; prompts may differ.
-            settings: how long the answers may be, how they are sampled, and so on.
+            options: length of the answers, sampling.
 
         Raises:
             PromptError: a k out of range, or a prompt longer than the context.
 
         """
-        return Stream(self, requests, settings).run()
+        return Stream(self, requests, options).run()
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a step on the model thread in inference mode and wait for it; ModelError if memory is short."""
+        """Run a step on the model thread in inference mode and wait for it.
+
+        Raises:
+            ModelError: there is not enough memory for it.
+
+        """
         return self._thread.run(function, *args, **kwargs)
 
 

@@ -13,8 +13,8 @@ from transformers.cache_utils import DynamicLayer
 class BufferedLayer(DynamicLayer):
     """One layer's keys and values, (rows, heads, length, head_dim), in buffers of a fixed capacity.
 
-    `DynamicLayer.update` makes new tensors of the full length for every token. On a CPU the kernel hands each of
-    them out as fresh pages, which took half of the decoding time of two rows and two thirds of that of eight.
+    `DynamicLayer.update` allocates tensors of the full length for every token. On a CPU the kernel maps fresh pages for
+    each, which took half of the decoding time of two rows and two thirds of that of eight.
     """
 
     keys: Tensor
@@ -25,7 +25,7 @@ class BufferedLayer(DynamicLayer):
         self.capacity = capacity
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Take the buffers, once the first states show their shape, type and device."""
+        """Allocate the buffers, when the first states show their shape, type and device."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self._keys = key_states.new_empty((*key_states.shape[:2], self.capacity, key_states.shape[3]))
         self._values = value_states.new_empty((*value_states.shape[:2], self.capacity, value_states.shape[3]))
@@ -44,7 +44,7 @@ class BufferedLayer(DynamicLayer):
         return self.keys, self.values
 
     def extend(self, length: int) -> None:
-        """Append positions whose states the caller fills in; the buffers must be there."""
+        """Append positions whose states the caller fills in; the buffers must be allocated."""
         end = self.keys.shape[2] + length
         self.keys, self.values = self._keys[:, :, :end], self._values[:, :, :end]
 
@@ -64,7 +64,7 @@ class BufferedLayer(DynamicLayer):
 def new_cache(layers: int, capacity: int) -> Cache:
     """An empty cache of `layers` layers with room for `capacity` positions.
 
-    Sliding-window layers are stored whole as well: the model's own mask hides what is out of their window.
+    Sliding-window layers are stored whole as well: the mask hides what is outside their window.
     """
     return Cache(layers=[BufferedLayer(capacity) for _ in range(layers)])
 
@@ -73,7 +73,7 @@ def new_cache(layers: int, capacity: int) -> Cache:
 class Prefix:
     """Passages that the model has read: ids of the text left of the seam, then some virtual tokens.
 
-    The virtual tokens come after the passages and see nothing else, so row k simply hides all but the first k.
+    The virtual tokens follow the passages and see only those, so row k hides all but the first k.
     """
 
     ids: tuple[int, ...]
@@ -98,7 +98,7 @@ class Prefix:
 def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: int) -> Cache:
     """A cache with a row for each prefix: the passages end at the same slot, `virtual_tokens` follow.
 
-    What is left of shorter passages is zeros: the mask hides it, but NaN times a weight of 0 would be NaN.
+    Slots left of shorter passages are zero: the mask hides them, but NaN times a weight of 0 would be NaN.
     """
     passages = max(len(prefix.ids) for prefix in prefixes)
     cache = new_cache(len(prefixes[0].layers), capacity)
@@ -116,7 +116,7 @@ def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: in
 
 
 def keep_rows(cache: Cache, rows: Sequence[int]) -> list[int]:
-    """Make a cache smaller, in place: its last rows take the place of those that are not kept.
+    """Shrink a cache in place: its last rows take the place of those that are not kept.
 
     Returns:
         Which of the old rows each of the new ones is.
@@ -133,7 +133,7 @@ def keep_rows(cache: Cache, rows: Sequence[int]) -> list[int]:
 
 
 class PrefixCache:
-    """The most recently used prefixes, at most `budget` bytes of them. Used by the model's worker thread alone."""
+    """The most recently used prefixes, at most `budget` bytes of them. For the model's worker thread only."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget

@@ -19,11 +19,11 @@ OUT_OF_MEMORY = (
 class ModelThread:
     """Runs steps one after the other, for any number of callers.
 
-    One thread also means one OpenMP team: a second one on as few cores makes both wait in their barriers, which
-    nearly doubled the time of a token on two cores.
+    One thread also means one OpenMP team: a second team on few cores makes both wait in their barriers, which nearly
+    doubled the time of a token on two cores.
 
     Args:
-        make_room: frees what memory can be freed, after a step for which there was not enough.
+        make_room: frees memory after a step that ran out of it.
 
     """
 
@@ -48,7 +48,7 @@ class ModelThread:
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-        # Here the error is gone, and with it the tensors that its traceback held.
+        # Here the error is released, and with it the tensors that its traceback held.
         self._worker.submit(self._free).result()
         raise ModelError(OUT_OF_MEMORY)
 
@@ -59,5 +59,5 @@ class ModelThread:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Torch's error on a GPU has a type of its own; on a CPU it is known by its words alone."""
+    """Whether torch ran out of memory: a type of its own on a GPU, recognised by its message on a CPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

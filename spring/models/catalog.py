@@ -1,4 +1,4 @@
-"""The table of known backbones: what each is called, where it is found, and what it needs."""
+"""The table of known backbones: name, hub id, size and published virtual tokens of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from spring.settings import DEFAULT_BACKBONE
 
+PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"  # the authors' virtual tokens, https://huggingface.co/yutaozhu94/SPRING
 PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double")
 
 # Bytes of a packed parameter. NF4 has an fp32 scale for 64 parameters; double quantization stores the scales in 8
@@ -15,16 +16,16 @@ PACKED_BYTES: Mapping[str, float] = MappingProxyType(
     {"4bit": 1 / 2 + 4 / 64, "4bit-double": 1 / 2 + 1 / 64 + 4 / 2**14}
 )
 CACHED_POSITIONS = 4096  # room for the key/value cache: two answers of 2,048 tokens each, passages included
-WORKSPACE = 2**29  # bytes for activations and for what the libraries take themselves
+WORKSPACE = 2**29  # bytes for activations and the libraries' own use
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Numbers that a model holds, counted."""
+    """Parameters of a model, counted."""
 
-    packed: int  # parameters of the linear layers, which 4-bit loading packs
+    packed: int  # of the linear layers, which 4-bit loading packs
     other: int  # of the embeddings, the output layer and the norms, which it leaves as they are
-    cached: int  # keys and values of one position, over all layers
+    cached: int  # numbers of the keys and values of one position, over all layers
 
     @property
     def parameters(self) -> int:
@@ -34,7 +35,7 @@ class Size:
     def bytes_needed(self, precision: str, gpu: bool = True) -> int:
         """Memory for the weights, the key/value cache and the work, in bytes.
 
-        On a CPU what 4-bit loading does not pack is in fp32, the fastest there.
+        On a CPU, parameters that 4-bit loading does not pack are in fp32, the fastest there.
         """
         packed = PACKED_BYTES.get(precision)
         number = 4 if precision == "fp32" or (packed is not None and not gpu) else 2
@@ -49,7 +50,7 @@ class KnownBackbone:
     name: str
     hub_id: str
     size: Size
-    token_file: str = ""  # in virtual_tokens.PUBLISHED_REPOSITORY; empty: none published
+    token_file: str = ""  # in PUBLISHED_REPOSITORY; empty: none published
     gated: bool = False
 
 
@@ -108,11 +109,17 @@ KNOWN_BACKBONES: Mapping[str, KnownBackbone] = MappingProxyType(
 )
 
 
-def known_name(text: str) -> str:
-    """The table's name of what a user calls a backbone, else the user's own, without a revision.
+PUBLISHED_FILES: Mapping[str, str] = MappingProxyType(
+    {known.token_file: known.name for known in KNOWN_BACKBONES.values() if known.token_file}
+)
+"""The authors' files of virtual tokens and the backbone of each."""
 
-    A folder goes by its own name, or by the repository's where it is in the hub's cache; so the virtual tokens of a
-    known backbone are accepted for a copy of it in a folder that is called as on the hub.
+
+def known_name(text: str) -> str:
+    """The table's name of a backbone that a user names, else the user's own name for it, without a revision.
+
+    A folder is named by its last part, or by the repository if it is in the hub's cache. So the virtual tokens of a
+    known backbone are accepted for a copy of it in a folder with the hub's name.
     """
     folder = Path(text).expanduser()
     if folder.is_dir():
@@ -125,7 +132,7 @@ def known_name(text: str) -> str:
 
 
 def _folder_name(folder: Path) -> str:
-    """A folder's name, or of .../models--owner--name/snapshots/<revision> `owner/name`."""
+    """A folder's name; `owner/name` for .../models--owner--name/snapshots/<revision>."""
     repository = folder.parent.parent.name
     if folder.parent.name == "snapshots" and repository.startswith("models--"):
         return repository.removeprefix("models--").replace("--", "/")

@@ -1,4 +1,4 @@
-"""Finding a backbone and its virtual tokens: in a folder, in the package, or on the hub."""
+"""Find a backbone and its virtual tokens: in a folder, in the package, or on the hub."""
 
 import json
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from spring.errors import BackboneError, TokenFileError
 from spring.models.bundled import embedded_model, has_embedded_model
-from spring.models.catalog import KNOWN_BACKBONES, KnownBackbone, known_name
+from spring.models.catalog import KNOWN_BACKBONES, PUBLISHED_REPOSITORY, KnownBackbone, known_name
 from spring.models.hub import HubError, cached, fetch
-from spring.models.virtual_tokens import PUBLISHED_REPOSITORY, VirtualTokens
+from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
 
 SHIPPED_TOKENS = Path(__file__).parent / "tokens"
@@ -19,20 +19,20 @@ SHIPPED_TOKENS = Path(__file__).parent / "tokens"
 class Source:
     """Where a backbone is loaded from."""
 
-    name: str  # its own name, by which virtual tokens know it
+    name: str  # the name that its virtual tokens carry
     place: str  # a folder or a hub id
     revision: str | None = None  # of the hub's repository; None: the newest
 
 
 def find_backbone(text: str, report: Callable[[str], None]) -> Source:
-    """Where the backbone is that a user names; what can be refused by its smallest file is refused now.
+    """Locate the backbone that a user names; one that can be refused by its smallest file is refused now.
 
     Args:
         text: a folder, a name of the table, or a hub id; the latter two may end with `@` and a revision.
-        report: takes a line on slow steps.
+        report: is called with a line before slow steps.
 
     Raises:
-        BackboneError: there is none, or it cannot be had.
+        BackboneError: there is none, or it cannot be fetched.
 
     """
     name, folder = known_name(text), Path(text).expanduser()
@@ -62,10 +62,10 @@ def find_tokens(given: str | Path | None, backbone: str, report: Callable[[str],
     Args:
         given: a file, or `owner/name/file` on the hub, which may end with `@` and a revision.
         backbone: as the user names it. Published tokens may be in its folder, beside the weights.
-        report: takes a line on slow steps.
+        report: is called with a line before slow steps.
 
     Raises:
-        TokenFileError: they cannot be had or used, or are another backbone's.
+        TokenFileError: they cannot be fetched or used, or are another backbone's.
 
     """
     name = known_name(backbone)
@@ -87,7 +87,7 @@ def _checked(tokens: VirtualTokens, backbone: str) -> VirtualTokens:
 
 
 def _local(given: str, report: Callable[[str], None]) -> Path:
-    """The path of a token file, fetched if it is one of the hub's."""
+    """The path of a token file, fetched if it is on the hub."""
     path = Path(given).expanduser()
     owner, _, rest = given.partition("/")
     name, _, file = rest.partition("/")

@@ -1,4 +1,4 @@
-"""One file of the Hugging Face hub, or of its cache here, and in one clause why it cannot be had."""
+"""Fetch one file of the Hugging Face hub, or find it in the local cache; errors as one clause."""
 
 from logging import ERROR
 from pathlib import Path
@@ -19,13 +19,13 @@ from huggingface_hub.utils import logging
 
 
 class HubError(Exception):
-    """Why a file cannot be had and what to do, in a clause; callers make a sentence of it."""
+    """Why a file cannot be fetched and what to do, as a clause; callers make a sentence of it."""
 
 
 def fetch(repository: str, file: str, revision: str | None = None) -> Path:
     """The path of a file on this machine, fetched if it is not there yet.
 
-    It is asked for before anything large is: whatever keeps a repository from being used shows by its smallest file.
+    Callers fetch a repository's smallest file first: if the repository cannot be used, that already fails.
 
     Args:
         repository: `owner/name` of a model repository.
@@ -33,10 +33,10 @@ def fetch(repository: str, file: str, revision: str | None = None) -> Path:
         revision: a branch, tag or commit; None: the newest.
 
     Raises:
-        HubError: it cannot be had.
+        HubError: it cannot be fetched.
 
     """
-    logging.set_verbosity(ERROR)  # six lines of retries; the error says it in one
+    logging.set_verbosity(ERROR)  # no six lines about retries; the error says it in one
     address = f"{constants.ENDPOINT}/{repository}"
     try:
         return Path(hf_hub_download(repository, file, revision=revision))
@@ -63,6 +63,6 @@ def fetch(repository: str, file: str, revision: str | None = None) -> Path:
 
 
 def cached(repository: str, file: str) -> Path | None:
-    """The path of a file in the hub's cache here, if it is there; nothing is asked of the hub."""
+    """The path of a file in the local cache of the hub, if it is there; no network access."""
     path = try_to_load_from_cache(repository, file)
     return Path(path) if isinstance(path, str) else None

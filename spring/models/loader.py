@@ -1,4 +1,4 @@
-"""Load a backbone: found, checked by its small files, then its weights, in the precision that was asked for."""
+"""Load a backbone: find it, check its small files, then load its weights in the requested precision."""
 
 import os
 import sys
@@ -20,18 +20,18 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from spring.errors import BackboneError
-from spring.models.backbone import Backbone, require_fast_tokenizer, require_plain_attention
+from spring.models.backbone import Backbone, require_plain_attention
 from spring.models.catalog import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.finder import Source, find_backbone
 from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
-from spring.models.tokenization import LAYOUTS
+from spring.models.tokenization import LAYOUTS, Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
 
 
 def to_stderr(line: str) -> None:
-    """Print a line where it does not mix with results."""
+    """Print a line on the standard error stream, apart from results."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -44,15 +44,15 @@ def load_backbone(
 ) -> Backbone:
     """Load a backbone by its name in the table, by hub id, or from a local folder.
 
-    Whatever can be refused by its small files is refused before the weights are fetched.
+    A backbone that can be refused by its small files is refused before the weights are fetched.
 
     Args:
         name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
             `@` and a revision of the hub's repository.
         precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, or `auto`:
             4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
-        report: takes a line on slow steps.
-        tokens: virtual tokens that it is loaded for.
+        report: is called with a line before slow steps.
+        tokens: the virtual tokens to be used with it, to check them early.
         layout: "training" or "recipe" (see `spring.models.tokenization`).
 
     Raises:
@@ -78,7 +78,7 @@ def load_backbone(
         size = size_of(empty)
         require_memory(source.name, size, precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
-        require_fast_tokenizer(source.name, tokenizer)
+        tokenization = Tokenization(source.name, tokenizer, layout)  # refuses a slow one before the weights are fetched
         model = AutoModelForCausalLM.from_pretrained(
             source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
         )
@@ -91,11 +91,11 @@ def load_backbone(
         _require_whole_on_gpu(source.name, model, precision)
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(source.name, model, tokenizer, precision, layout)
+    return Backbone(model, tokenization, precision)
 
 
 def _instead_of(source: Source) -> str:
-    """What to do where loading failed. The hub's config.json was fetched already, so there the id is right."""
+    """What to do if loading failed. On the hub config.json was fetched before, so the id is right."""
     if Path(source.place).is_dir():
         return f"It must be one of {', '.join(KNOWN_BACKBONES)}, a model folder, or an id on a hub that can be reached."
     return (
@@ -105,7 +105,7 @@ def _instead_of(source: Source) -> str:
 
 
 def _require_whole_on_gpu(name: str, model: PreTrainedModel, precision: str) -> None:
-    """Refuse layers that were put elsewhere: transformers fills nine tenths of a GPU, then goes on without a word."""
+    """Refuse layers outside the GPU: transformers fills nine tenths of it, then silently uses the CPU and the disk."""
     if {"cpu", "disk"} & {str(place) for place in getattr(model, "hf_device_map", {}).values()}:
         smaller = f"a smaller backbone, {DEFAULT_BACKBONE} for one, or a GPU with more memory"
         raise BackboneError(
@@ -115,7 +115,7 @@ def _require_whole_on_gpu(name: str, model: PreTrainedModel, precision: str) -> 
 
 
 def _without_weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
-    """The model without values; refused if it comes packed, or has no attention that takes our masks."""
+    """The model without weights; refused if it is quantized already, or its attention does not take our masks."""
     if getattr(config, "quantization_config", None) is not None:
         raise BackboneError(
             f"{name} is quantized already: choose the repository that it was made from; --precision packs it."
@@ -131,17 +131,17 @@ def _without_weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
 
 def _loading_options(precision: str, gpu: bool, needed: int) -> dict[str, Any]:
     dtype = torch.float32 if precision == "fp32" or (precision != "bf16" and not gpu) else torch.bfloat16
-    # PyTorch's attention takes its flash kernel by itself where no mask is needed: for reading the passages. Packages
-    # of flash attention know no mask that hides some virtual tokens from some rows of a batch.
+    # PyTorch's attention uses its flash kernel where no mask is needed: for reading the passages. The packages for
+    # flash attention have no mask that hides some virtual tokens from some rows of a batch.
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
     if gpu:
-        # A process of several (`accelerate launch`) has a GPU of its own; alone, it may spread over all there are, but
-        # "auto" would do so where one suffices, and every token would travel from card to card.
+        # One of several processes (`accelerate launch`) has a GPU of its own. A single process may use all, but "auto"
+        # would spread the model even where one GPU suffices, and every token would travel between them.
         local = os.environ.get("LOCAL_RANK")
         gpu_alone = gpu_with(needed) if local is None else int(local)
         options["device_map"] = "auto" if gpu_alone is None else {"": gpu_alone}
     if precision in PACKED_BYTES:
-        # The library's default compute type, fp32, is slow on a GPU; on a CPU it is the fast one.
+        # The library's default compute type, fp32, is slow on a GPU and fast on a CPU.
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

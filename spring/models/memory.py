@@ -1,4 +1,4 @@
-"""Whether a model fits into the memory that is free, before anything of it is loaded."""
+"""Check that a model fits into the free memory before it is loaded."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from spring.errors import BackboneError
 from spring.models.catalog import KNOWN_BACKBONES, Size
 
 GIGABYTE = 1e9
-CGROUP = Path("/sys/fs/cgroup")  # where a container's own limit is told (cgroup v2)
+CGROUP = Path("/sys/fs/cgroup")  # holds a container's own limit (cgroup v2)
 
 
 def model_without_weights(config: PreTrainedConfig) -> PreTrainedModel:
-    """The model of a configuration with parameters that have shapes but no values and no memory.
+    """The model of a configuration, with parameters on the meta device: shapes without values or memory.
 
     Raises:
         ValueError: it cannot be loaded with PyTorch's attention, or is no causal language model.
@@ -28,14 +28,14 @@ def model_without_weights(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def embedding_width(model: PreTrainedModel) -> int:
-    """Numbers of an input embedding."""
+    """Width of an input embedding."""
     embedding = model.get_input_embeddings()
     assert isinstance(embedding, nn.Embedding)
     return embedding.embedding_dim
 
 
 def size_of(model: PreTrainedModel) -> Size:
-    """What a model holds, counted; 4-bit loading packs every linear layer but the output layer."""
+    """Count a model's parameters; 4-bit loading packs every linear layer except the output layer."""
     head = model.get_output_embeddings()
     linear = [module for module in model.modules() if isinstance(module, nn.Linear) and module is not head]
     packed = sum(module.weight.numel() for module in linear)
@@ -47,7 +47,7 @@ def size_of(model: PreTrainedModel) -> Size:
 
 
 def free_bytes(gpu: bool) -> int:
-    """Memory that is free: of all GPUs that one model may spread over, or of this machine or container."""
+    """Free memory in bytes: of all GPUs that one model may use, or of this machine or container."""
     if gpu:
         local = os.environ.get("LOCAL_RANK")  # of several processes each has its own GPU
         devices = range(torch.cuda.device_count()) if local is None else [int(local)]
@@ -55,7 +55,7 @@ def free_bytes(gpu: bool) -> int:
     free = int(psutil.virtual_memory().available)
     limit = CGROUP / "memory.max"
     if limit.is_file() and (most := limit.read_text().strip()).isdecimal():
-        # What files have left in the cache counts as used, but makes room when it is wanted.
+        # The kernel's file cache counts as used, but is released on demand.
         stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
         used = int((CGROUP / "memory.current").read_text()) - int(stat.get("inactive_file", 0))
         free = min(free, int(most) - used)
@@ -68,10 +68,10 @@ def gpu_with(needed: int) -> int | None:
 
 
 def require_memory(name: str, size: Size, precision: str, gpu: bool) -> None:
-    """Refuse a model that does not fit, with what would.
+    """Refuse a model that does not fit.
 
     Raises:
-        BackboneError: how much it needs, how much there is, and what to choose instead.
+        BackboneError: with the memory needed, the memory free, and what to choose instead.
 
     """
     needed, free = size.bytes_needed(precision, gpu), free_bytes(gpu)

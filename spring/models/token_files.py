@@ -1,7 +1,7 @@
-"""Token files from bytes to a tensor, without running, or allocating, what a crafted file asks for.
+"""Token files from bytes to a tensor, without running code or allocating memory that a crafted file asks for.
 
-`.safetensors` is a format that can do no harm once its size is bounded, and is read here. A `.pt` holds a pickle:
-a child process with limits makes safetensors of it, so that this process reads no other format.
+`.safetensors` is harmless within size limits and is read here. A `.pt` holds a pickle: a child process with limits
+converts it to safetensors, so that this process reads no other format.
 """
 
 from pathlib import Path
@@ -18,7 +18,8 @@ from spring.settings import MIB, ReadingLimits
 
 MOST_BYTES = 257 * MIB  # 1,024 tokens of 65,536 in float32, and their header
 MOST_HEADER = 100_000  # bytes of JSON in a safetensors file
-PT_LIMITS = ReadingLimits(memory=1536 * MIB, answer_bytes=MOST_BYTES)
+# The child imports torch, which takes seconds, before the limits of memory and processor time hold.
+PT_LIMITS = ReadingLimits(memory=1536 * MIB, answer_bytes=MOST_BYTES, file_seconds=120)
 
 _UNREADABLE = (SafetensorError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 
@@ -66,10 +67,10 @@ def _check_size(path: Path) -> None:
 
 
 def read_pt(path: Path, limits: ReadingLimits = PT_LIMITS) -> Tensor:
-    """The plain tensor that `torch.save` wrote to a file.
+    """The plain tensor in a file of `torch.save`.
 
     Raises:
-        TokenFileError: there is none in it, or reading it overran a limit.
+        TokenFileError: it holds none, or reading it exceeds a limit.
 
     """
     _check_size(path)

@@ -1,52 +1,47 @@
-"""Learned virtual tokens: k rows of an (n, hidden) matrix, and the backbone that they belong to.
+"""Learned virtual tokens: an (n, hidden) matrix, and the backbone that it belongs to.
 
-Paper: "One Token Can Help!" (arXiv 2405.19670), section 3: the first k of n learned embeddings are put
-between the passages and the question; any 1 <= k <= n works.
+Paper: "One Token Can Help!" (arXiv 2405.19670), section 3: the first k of n learned embeddings are inserted between
+the passages and the question; any 1 <= k <= n works.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from spring.errors import TokenFileError
+from spring.models.catalog import PUBLISHED_FILES
 from spring.models.token_files import read_pt, read_safetensors
 
 TENSOR_NAME = "virtual_tokens"
 MAX_TOKENS = 1024
 MAX_HIDDEN = 65_536
-MAX_NORM = 10_000.0  # of one token; those that ship reach 6, a row of 4,096 values of +-100 has 6,400
+MAX_NORM = 10_000.0  # of one token; the shipped ones reach 6, a row of 4,096 values of +-100 has 6,400
 LONGEST_NAME = 1_000  # characters
-
-PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"
-PUBLISHED_FILES: Mapping[str, str] = MappingProxyType(
-    {
-        "mistral.7b.instruct.added_token_embeddings.pt": "mistral-7b-instruct",
-        "mistral.7b.base.added_token_embeddings.pt": "mistral-7b",
-        "llama2.7b.chat.added_token_embeddings.pt": "llama-2-7b-chat",
-        "llama2.7b.base.added_token_embeddings.pt": "llama-2-7b",
-        "llama2.13b.chat.added_token_embeddings.pt": "llama-2-13b-chat",
-        "llama2.13b.base.added_token_embeddings.pt": "llama-2-13b",
-    }
-)
-"""The authors' files (https://huggingface.co/yutaozhu94/SPRING) and the backbone of each."""
 
 
 @dataclass(frozen=True, eq=False)
 class VirtualTokens:
     """An (n, hidden) float32 matrix and the name of the backbone it was made for.
 
-    `learned` says how the values came about; an empty string means that they are initial values.
+    Attributes:
+        embeddings: (n, hidden), float32, a private copy.
+        backbone: the backbone's name; the hidden size alone does not identify it.
+        learned: how the values were learned; "" for initial values.
+        details: further metadata, kept on save.
+
+    Raises:
+        TokenFileError: it is no dense, finite matrix of sensible size and norms, or the name is unusable.
+
     """
 
-    embeddings: Tensor  # (n, hidden)
+    embeddings: Tensor
     backbone: str
     learned: str = ""
-    details: Mapping[str, str] = field(default_factory=dict)  # further metadata, kept on save
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tensor = self.embeddings
@@ -60,7 +55,7 @@ class VirtualTokens:
             raise TokenFileError(
                 f"A matrix of {n} x {hidden} is out of bounds: 1 to {MAX_TOKENS} tokens of 1 to {MAX_HIDDEN}."
             )
-        # A private copy: whoever made the tensor cannot change the tokens afterwards.
+        # A private copy: later changes of the given tensor do not change the tokens.
         matrix = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
         if not bool(torch.isfinite(matrix).all()):  # after the conversion: 1e300 is finite as a double alone
             raise TokenFileError("The virtual tokens hold values that are not finite (NaN or infinity).")
@@ -96,11 +91,11 @@ class VirtualTokens:
         return self.embeddings[:k]
 
     def require(self, backbone: str, hidden: int | None = None) -> None:
-        """Refuse tokens that were made for another backbone (hidden size alone does not tell them apart).
+        """Refuse tokens that were made for another backbone.
 
         Args:
             backbone: its name.
-            hidden: its hidden size; None: not known yet.
+            hidden: its hidden size; None: unknown.
 
         Raises:
             TokenFileError: name or hidden size differ.
@@ -159,7 +154,7 @@ class VirtualTokens:
 
 
 def describe(tokens: VirtualTokens) -> str:
-    """One line on where the tokens come from, for the page and the command line."""
+    """One line on the origin of the tokens, for the page and the command line."""
     if not tokens.learned:
         return f"{len(tokens)} initial values for {tokens.backbone} (the instruction's embeddings), not learned yet"
     return f"{len(tokens)} tokens for {tokens.backbone}, {tokens.learned}"

@@ -1,17 +1,20 @@
 """The only prompt strings of the project.
 
-The layout is that of the authors' released code: no instruction, no chat template, also for chat models.
-The virtual tokens' place, the *seam*, lies between the retrieved passages and the question:
+The layout is that of the authors' released code: no instruction and no chat template, also for chat models.
+The virtual tokens are inserted at the *seam*, between the retrieved passages and the question:
 
     [1] passage one
     [2] passage two
     <blank line>
     | t1 .. tk |  Question: {question}
                   Answer:
+
+A baseline in words puts text in the place of the virtual tokens.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from spring.data.types import Passage
 from spring.errors import PromptError
@@ -20,8 +23,16 @@ INSTRUCTION = (
     "According to the previous relevant passages, please answer the following question. "
     "Only return the answer without any other words."
 )
-"""The paper's instruction: the text of the "told in words" baseline and of the tokens' initial values."""
+"""The paper's instruction: the baseline "instruction", and the text of the tokens' initial values."""
 
+Baseline = Literal["plain", "instruction", "examples", "chat"]
+"""What an answer without virtual tokens is asked with.
+
+plain: nothing. instruction: the paper's, before the question. examples: three worked examples before the question; the
+answer ends at its first line. chat: the tokenizer's chat template around the plain prompt.
+"""
+
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 
 _WORKED = (
     ("What is the capital of France?", "Paris"),
@@ -30,14 +41,24 @@ _WORKED = (
 )
 
 
-def worked_examples(end: str) -> str:
-    """Short answers as this layout has them, each followed by the end-of-sequence token: text for initial values."""
+def worked_examples(end: str = "") -> str:
+    """Three questions with short answers in the prompt's layout, one line each.
+
+    Args:
+        end: follows each answer; the end-of-sequence token where the text gives initial values of virtual tokens.
+
+    """
     return "".join(f"Question: {question}\nAnswer: {answer}{end}\n" for question, answer in _WORKED)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text on either side of the seam; the model sees `before`, k virtual tokens, then `after`."""
+    """The text on either side of the seam; the model sees `before`, k virtual tokens, then `after`.
+
+    Raises:
+        PromptError: one side is empty.
+
+    """
 
     before: str
     after: str
@@ -50,8 +71,13 @@ class Prompt:
         return self.before + self.after
 
 
-def build_prompt(passages: Sequence[Passage], question: str, *, instruction: bool = False) -> Prompt:
-    """Lay out passages (best first) and question, with the paper's instruction in words if asked for.
+def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline = "plain") -> Prompt:
+    """Lay out passages (best first) and question.
+
+    Args:
+        passages: what stands left of the seam.
+        question: what stands right of it.
+        baseline: words between the two; "chat" has none, as its template is the tokenizer's.
 
     Raises:
         PromptError: the question is empty.
@@ -60,7 +86,7 @@ def build_prompt(passages: Sequence[Passage], question: str, *, instruction: boo
     question = question.strip()
     if not question:
         raise PromptError("Please type a question.")
-    # Without passages the blank line alone stays: the model's key/value cache must not be empty.
+    # Without passages the blank line stays: the model's key/value cache must not be empty.
     before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
-    told = f"{INSTRUCTION}\n" if instruction else ""
-    return Prompt(before, f"{told}Question: {question}\nAnswer:")
+    words = {"instruction": f"{INSTRUCTION}\n", "examples": worked_examples()}.get(baseline, "")
+    return Prompt(before, f"{words}Question: {question}\nAnswer:")

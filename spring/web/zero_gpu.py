@@ -1,9 +1,9 @@
-"""Answers on Hugging Face's ZeroGPU, where a GPU is lent for one call of a function at a time.
+"""Answers on Hugging Face's ZeroGPU, which lends a GPU for one function call at a time.
 
-`spaces` keeps the model's weights for the GPU while there is none, and runs the decorated function in a process forked
-from this one. So the model is loaded before the page is served, and in the main thread, as tensors "on the GPU" are
-known to that thread alone; what goes in and comes out is pickled; and nothing that the call changes is seen here. The
-forked process may serve several calls, and then finds the passages that it has read; no answer depends on it.
+`spaces` holds the model's weights while there is no GPU, and runs the decorated function in a process forked from this
+one. Therefore the model is loaded before the page is served, in the main thread (only that thread knows tensors "on
+the GPU"); arguments and results are pickled; and changes made by the call are not visible here. The forked process may
+serve several calls and then finds the passages that it has read; no answer depends on that.
 """
 
 import os
@@ -27,8 +27,8 @@ from spring.models.virtual_tokens import VirtualTokens
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What a call is said to take, in seconds: it is ended after that, and fewer come first in the queue. Estimates on the
-# safe side for a 7B model in 4 bits; the weights are moved to the GPU within the call.
+# The duration announced for a call, in seconds: the call is ended after it, and shorter ones go first in the queue.
+# Conservative estimates for a 7B model in 4 bits; the weights are moved to the GPU within the call.
 SECONDS_TO_START = 10
 TOKENS_READ_IN_A_SECOND = 1_000
 STEPS_IN_A_SECOND = 8  # a step adds one token to every answer
@@ -36,35 +36,36 @@ ROWS_OF_A_STEP = 16  # answers at once up to which a step takes that long
 
 
 class ZeroGpuEngine(LocalEngine):
-    """An engine each of whose streams is one call on a lent GPU."""
+    """An engine whose every stream is one call on a lent GPU."""
 
     def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         super().__init__(backbone, tokens, cache_bytes)
         self._lent: Callable[..., Iterator[Progress]] = spaces.GPU(duration=self.seconds)(self._generate)
 
-    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
-        """As `LocalEngine.stream`; what cannot be asked is refused here, without a GPU.
+    def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
+        """As `LocalEngine.stream`; bad requests are refused here, without a GPU.
 
         Raises:
             PromptError: as `LocalEngine.stream`.
-            ModelError: there is not enough memory for it; when the stream is read, as the next.
+            ModelError: there is not enough memory for it; raised when the stream is read, as the next.
             SpringError: there is no GPU for this visitor now, or it was taken away.
 
         """
-        super().stream(requests, settings)
-        return self._follow(tuple(requests), settings)
+        super().stream(requests, options)
+        return self._follow(tuple(requests), options)
 
-    def seconds(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> int:
-        """What a call is said to take, from what is asked."""
-        read = sum(self.length(GenerationRequest(prompt)) for prompt in {request.prompt for request in requests})
-        steps = settings.max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
+    def seconds(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> int:
+        """Duration to announce for a call."""
+        prompts = {(request.prompt, request.chat) for request in requests}
+        read = sum(self.backbone.tokenization.count(*prompt) for prompt in prompts)
+        steps = options.max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
         return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + steps / STEPS_IN_A_SECOND)
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a step in place: a forked process has one thread and one call at a time, and not this one's worker.
+        """Run a step in place: a forked process has one thread and one call at a time, and no model thread.
 
         Raises:
-            gr.Error: there is not enough memory for it. `spaces` passes on no other error's words.
+            gr.Error: there is not enough memory for it. `spaces` passes on the message of no other error.
 
         """
         try:
@@ -72,19 +73,19 @@ class ZeroGpuEngine(LocalEngine):
                 return function(*args, **kwargs)
         except (MemoryError, torch.OutOfMemoryError):
             pass
-        # Here the error is gone, and with it the tensors that its traceback held.
+        # Here the error is released, and with it the tensors that its traceback held.
         self.prefixes.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         raise gr.Error(OUT_OF_MEMORY, print_exception=False)
 
-    def _generate(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> Iterator[Progress]:
+    def _generate(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> Iterator[Progress]:
         """In the forked process."""
-        yield from super().stream(requests, settings)
+        yield from super().stream(requests, options)
 
-    def _follow(self, requests: Sequence[GenerationRequest], settings: DecodingOptions) -> Iterator[Progress]:
+    def _follow(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> Iterator[Progress]:
         try:
-            yield from self._lent(requests, settings)
+            yield from self._lent(requests, options)
         except gr.Error as error:
             if error.message == OUT_OF_MEMORY:
                 raise ModelError(OUT_OF_MEMORY) from error
@@ -92,15 +93,15 @@ class ZeroGpuEngine(LocalEngine):
 
 
 def load_for_zero_gpu(backbone: str, tokens: str | Path | None, precision: str, cache_bytes: int) -> ZeroGpuEngine:
-    """As `load_engine`, for a page on ZeroGPU. Call it in the main thread, before the page is served."""
-    os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # transformers would put the weights on the GPU in other threads
+    """As `load_engine`, for a page on ZeroGPU; to be called in the main thread, before the page is served."""
+    os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # otherwise transformers moves the weights to the GPU in other threads
     engine = load_engine(backbone, tokens, precision, cache_bytes, engine=ZeroGpuEngine)
     assert isinstance(engine, ZeroGpuEngine)
     return engine
 
 
 def one_sentence(error: gr.Error) -> str:
-    """What `spaces` tells in sentences, links and tags, as one sentence: a quota that is used up, and the like."""
+    """The message of an error of `spaces` (sentences, links, tags), for example a used-up quota, as one sentence."""
     text = re.sub(r"<[^>]*>", "", str(error.message))
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)  # [text](address)
     parts = [part.strip(" .") for part in re.split(r"\.\s+|\n", text)]

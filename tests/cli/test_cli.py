@@ -107,9 +107,11 @@ def types(value: object) -> object:
 PASSAGE = {"rank": "int", "score": "float", "document": "str", "page": "int", "section": "str", "text": "str"}
 ANSWER = {
     "virtual_tokens": "int",
+    "baseline": "str",
     "instruction": "bool",
     "text": "str",
     "new_tokens": "int",
+    "ended_by": "str",
     "seconds": "float",
 }
 
@@ -195,10 +197,10 @@ def test_the_readable_form_has_both_answers_side_by_side(ask: Ask, monkeypatch: 
     assert "[1] ferry.txt, page 1" in stdout
 
 
-def test_the_readable_form_has_the_told_answer_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readable_form_has_the_baseline_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")  # one answer below the other
     stdout = ask("--instruction").stdout
-    assert stdout.index("WITHOUT VIRTUAL") < stdout.index("WITH 50 VIRTUAL") < stdout.index("TOLD IN WORDS")
+    assert stdout.index("WITHOUT VIRTUAL") < stdout.index("WITH 50 VIRTUAL") < stdout.index("IN WORDS (INSTRUCTION)")
 
 
 def test_a_seed_makes_sampling_repeatable(ask: Ask) -> None:

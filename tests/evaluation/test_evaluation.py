@@ -16,12 +16,13 @@ from spring.evaluation.runner import Row, default_batch_size, evaluate, remainin
 from spring.evaluation.summary import Interval, bootstrap, summarize
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.engine import ROW_POSITIONS, LocalEngine
+from spring.generation.types import DecodingOptions
 from spring.models.memory import size_of
 from spring.rag.bm25 import Bm25Retriever
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, new_engine, one_line, with_eos
 
 RETRIEVER = Bm25Retriever(PASSAGES)
-SETTINGS = ComparisonSettings(virtual_tokens=(0, 1, 50), passages=2, max_new_tokens=6)
+SETTINGS = ComparisonSettings(virtual_tokens=(0, 1, 50), passages=2, decoding=DecodingOptions(6))
 QUESTIONS = [
     Question("a", QUESTION, ("nine",)),
     Question("b", "How high is the radio mast?", ("ninety metres", "90 metres")),
@@ -37,7 +38,7 @@ def rows_of(engine: LocalEngine, questions: Sequence[Question] = QUESTIONS, **op
 
 
 def row(k: int = 0, match: float = 0.0, id: str = "a", **changes: object) -> Row:
-    return Row(id, "q", k, "text", ("gold",), match, match, match, False, 1.0)._replace(**changes)
+    return Row(id, "q", k, "text", ("gold",), match, match, match, match, "" if k else "plain", 1.0)._replace(**changes)
 
 
 # --- answering ---
@@ -86,7 +87,7 @@ def test_a_question_without_passages_and_without_a_retriever_is_refused(llama_en
     one_line(error)
 
 
-@pytest.mark.parametrize("change", [{"virtual_tokens": (51,)}, {"virtual_tokens": ()}, {"max_new_tokens": 0}])
+@pytest.mark.parametrize("change", [{"virtual_tokens": (51,)}, {"virtual_tokens": ()}, {"baselines": ("told",)}])
 def test_settings_are_refused_before_anything_is_answered(llama_engine: LocalEngine, change: dict[str, object]) -> None:
     with pytest.raises(PromptError) as error:
         next(evaluate(llama_engine, QUESTIONS, RETRIEVER, replace(SETTINGS, **change)))
@@ -114,11 +115,15 @@ def test_it_can_be_stopped_after_every_step(llama_engine: LocalEngine) -> None:
     assert rows_of(llama_engine)  # the engine answers the next
 
 
-def test_told_in_words_is_a_row_more(llama_engine: LocalEngine) -> None:
-    told = replace(SETTINGS, virtual_tokens=(0,), instruction=True)
-    rows = [row for done in evaluate(llama_engine, QUESTIONS[:2], RETRIEVER, told) for row in done.rows]
-    assert [(row.virtual_tokens, row.instruction) for row in rows] == [(0, False), (0, True)] * 2
-    assert [summary.instruction for summary in summarize(rows)] == [False, True]
+def test_each_baseline_is_a_row_more(llama_engine: LocalEngine) -> None:
+    words = replace(SETTINGS, virtual_tokens=(0,), baselines=("examples", "instruction"))
+    rows = [row for done in evaluate(llama_engine, QUESTIONS[:2], RETRIEVER, words) for row in done.rows]
+    assert [(row.virtual_tokens, row.baseline) for row in rows] == [
+        (0, "plain"),
+        (0, "examples"),
+        (0, "instruction"),
+    ] * 2
+    assert [summary.baseline for summary in summarize(rows)] == ["plain", "instruction", "examples"]
 
 
 def test_the_default_batch_holds_all_k_of_its_questions(llama_engine: LocalEngine) -> None:
@@ -143,11 +148,11 @@ def test_a_batch_takes_at_most_half_of_the_free_memory(
 def test_questions_that_lack_the_same_k_are_asked_together() -> None:
     first, second = ({"question": q.question, "golden_answers": q.golden_answers} for q in QUESTIONS[:2])
     there = [row(k, id="a", **first) for k in (0, 1, 50)] + [row(0, id="b", **second)]
-    groups = remaining(QUESTIONS, replace(SETTINGS, instruction=True), there)
-    assert [(s.virtual_tokens, s.instruction, [q.id for q in qs]) for s, qs in groups] == [
-        ((), True, ["a"]),
-        ((1, 50), True, ["b"]),
-        ((0, 1, 50), True, ["c", "d", "e"]),
+    groups = remaining(QUESTIONS, replace(SETTINGS, baselines=("instruction",)), there)
+    assert [(s.virtual_tokens, s.baselines, [q.id for q in qs]) for s, qs in groups] == [
+        ((), ("instruction",), ["a"]),
+        ((1, 50), ("instruction",), ["b"]),
+        ((0, 1, 50), ("instruction",), ["c", "d", "e"]),
     ]
 
 
@@ -186,7 +191,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(llama_engine: LocalEngine, 
     [
         lambda engine: run_name(engine, PASSAGES[:2], SETTINGS),
         lambda engine: run_name(engine, PASSAGES, replace(SETTINGS, passages=1)),
-        lambda engine: run_name(engine, PASSAGES, replace(SETTINGS, max_new_tokens=7)),
+        lambda engine: run_name(engine, PASSAGES, replace(SETTINGS, decoding=DecodingOptions(7))),
         lambda engine: run_name(
             LocalEngine(engine.backbone, engine.backbone.initial_virtual_tokens()), PASSAGES, SETTINGS
         ),
@@ -231,7 +236,7 @@ def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
 def test_rows_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
     rows = [
         row(id="=1+1", answer='two\nlines, "quoted"\r\n', golden_answers=("ü, |", "日本"), f1=1 / 3),
-        row(50, instruction=True, seconds=0.25),
+        row(baseline="examples", seconds=0.25),
     ]
     RowsFile(tmp_path / "rows.csv", "run").append(rows)
     assert RowsFile(tmp_path / "rows.csv", "run").rows == rows
@@ -272,10 +277,10 @@ def test_the_bootstrap_interval_is_that_of_the_mean() -> None:
 
 
 def test_the_table_has_a_line_for_each_k() -> None:
-    rows = [row(0), row(50, 1.0), row(0, 0.5, instruction=True)]
+    rows = [row(0), row(50, 1.0), row(0, 0.5, baseline="instruction")]
     frame = as_frame(summarize(rows))
-    assert list(frame["k"]) == ["0", "50", "in words"]
-    assert list(frame["exact match"]) == ["0.000", "1.000", "0.500"]
+    assert list(frame["k"]) == ["0", "50", "in words (instruction)"]
+    assert list(frame["exact match"]) == list(frame["first line"]) == ["0.000", "1.000", "0.500"]
     assert list(frame["EM - EM(k=0), 95 %"]) == ["", "+1.000 to +1.000", "+0.500 to +0.500"]
 
 

@@ -70,19 +70,33 @@ def test_contained(answer: str, golden: str, expected: float) -> None:
 
 
 def test_a_score_is_the_best_over_the_golden_answers() -> None:
-    assert score("nine o'clock", ["ten", "nine", "at nine oclock"]) == (0, pytest.approx(0.8), 1)
+    assert score("nine o'clock", ["ten", "nine", "at nine oclock"]) == (0, pytest.approx(0.8), 1, 0)
 
 
 def test_each_figure_has_its_own_best_golden_answer() -> None:
     scores = score("wool and salt", ["wool and salt and letters", "salt"])
-    assert scores == (0, pytest.approx(0.75), 1)
+    assert scores == (0, pytest.approx(0.75), 1, 0)
 
 
 def test_blank_golden_answers_do_not_count() -> None:
-    assert score("nine", ["", "  ", "nine"]) == (1, 1, 1)
+    assert score("nine", ["", "  ", "nine"]) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("golden", [[], [""], [" ", "\n"]])
 def test_without_a_golden_answer_there_is_no_score(golden: list[str]) -> None:
     with pytest.raises(ValueError, match="golden answer"):
         score("nine", golden)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ("Nine.\nQuestion: and when", 1),
+        ("\n \n the nine\nten", 1),
+        ("ten\nnine", 0),
+        ("nine o'clock", 0),
+        ("", 0),
+    ],
+)
+def test_a_right_first_line_counts_whatever_follows(answer: str, right: int) -> None:
+    assert score(answer, ["nine"]).first_line_exact_match == right

@@ -46,12 +46,12 @@ from tests.conftest import (
 OTHER_PROMPT = build_prompt(PASSAGES[2:], "What does every child get?")
 SHORT_PROMPT = build_prompt([], "Why?")
 BRIEF = build_prompt(PASSAGES[:1], QUESTION)  # for the default backbone, which is slower
-TOLD_PROMPT = build_prompt(PASSAGES[:2], QUESTION, instruction=True)
+INSTRUCTION_PROMPT = build_prompt(PASSAGES[:2], QUESTION, "instruction")
 MIXED = [
     GenerationRequest(PROMPT, 0),
     GenerationRequest(OTHER_PROMPT, 10),
     GenerationRequest(SHORT_PROMPT, 3),
-    GenerationRequest(TOLD_PROMPT, 0, True),
+    GenerationRequest(INSTRUCTION_PROMPT, 0, "instruction"),
 ]
 
 
@@ -101,7 +101,7 @@ def test_the_default_backbones_ids_are_those_of_the_recipe(default_engine: Local
 # --- without virtual tokens: the plain model ---
 
 
-@pytest.mark.parametrize("prompt", [PROMPT, SHORT_PROMPT, TOLD_PROMPT], ids=["passages", "none", "told"])
+@pytest.mark.parametrize("prompt", [PROMPT, SHORT_PROMPT, INSTRUCTION_PROMPT], ids=["passages", "none", "instruction"])
 def test_without_virtual_tokens_the_answer_is_the_plain_models(tiny_engine: LocalEngine, prompt: Prompt) -> None:
     answers = finish(tiny_engine, [GenerationRequest(prompt, 50), GenerationRequest(prompt, 0)], 20)
     assert list(answers.ids[1]) == generated(tiny_engine.backbone, prompt, 20)
@@ -114,7 +114,7 @@ def test_the_default_backbone_without_virtual_tokens_is_the_plain_model(default_
 
 def test_a_prompt_longer_than_the_sliding_window_is_answered_as_by_generate(tiny_mistral: Backbone) -> None:
     long_prompt = build_prompt(PASSAGES, QUESTION)
-    assert sum(map(len, tiny_mistral.encode(long_prompt))) > 3 * WINDOW
+    assert sum(map(len, tiny_mistral.tokenization.encode(long_prompt))) > 3 * WINDOW
     assert forced_ids(new_engine(tiny_mistral), [GenerationRequest(long_prompt)]) == [
         generated(tiny_mistral, long_prompt)
     ]
@@ -122,7 +122,7 @@ def test_a_prompt_longer_than_the_sliding_window_is_answered_as_by_generate(tiny
 
 def test_the_sliding_window_makes_a_difference(tiny_mistral_folder: Path, tiny_mistral: Backbone) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_mistral_folder, sliding_window=None)
-    whole = Backbone("tiny-mistral", model, tiny_mistral.tokenizer, "fp32")
+    whole = Backbone(model, tiny_mistral.tokenization, "fp32")
     assert generated(whole, PROMPT) != generated(tiny_mistral, PROMPT)
 
 
@@ -139,7 +139,7 @@ def test_a_model_with_windows_in_some_layers_is_answered_as_by_generate(tiny_lla
         layer_types=["full_attention", "sliding_attention"],
         initializer_range=0.25,
     )
-    mixed = Backbone("mixed", Qwen2ForCausalLM(config), tiny_llama.tokenizer, "fp32")
+    mixed = Backbone(Qwen2ForCausalLM(config), tiny_llama.tokenization, "fp32")
     answers = finish(new_engine(mixed), asks())
     assert list(answers.ids[0]) == generated(mixed, PROMPT)
 
@@ -173,21 +173,23 @@ def test_passages_read_in_pieces_give_the_same_answers(
 
 def test_answers_tell_what_they_were_asked_with(llama_engine: LocalEngine) -> None:
     answers = finish(llama_engine, MIXED, 1).answers
-    assert [(answer.virtual_tokens, answer.instruction) for answer in answers] == [
-        (0, False),
-        (10, False),
-        (3, False),
-        (0, True),
+    assert [(answer.virtual_tokens, answer.baseline) for answer in answers] == [
+        (0, "plain"),
+        (10, ""),
+        (3, ""),
+        (0, "instruction"),
     ]
 
 
 @pytest.mark.parametrize(
     ("answer", "title"),
     [
-        (Answer(0, False), "without virtual tokens"),
-        (Answer(1, False), "with 1 virtual token"),
-        (Answer(50, False), "with 50 virtual tokens"),
-        (Answer(0, True), "told in words"),
+        (Answer(0), "without virtual tokens"),
+        (Answer(1), "with 1 virtual token"),
+        (Answer(50), "with 50 virtual tokens"),
+        (Answer(0, "instruction"), "in words (instruction)"),
+        (Answer(0, "examples"), "in words (worked examples)"),
+        (Answer(0, "chat"), "in words (chat template)"),
     ],
 )
 def test_an_answer_has_a_title(answer: Answer, title: str) -> None:
@@ -240,7 +242,7 @@ def test_another_question_on_the_same_passages_finds_them(llama_engine: LocalEng
 def test_the_first_snapshot_of_known_passages_has_them_all_read(llama_engine: LocalEngine) -> None:
     finish(llama_engine, asks(), 1)
     first = next(llama_engine.stream(asks(), DecodingOptions(1)))
-    assert first.prefix_read == first.prefix_tokens == len(llama_engine.backbone.encode(PROMPT)[0])
+    assert first.prefix_read == first.prefix_tokens == len(llama_engine.backbone.tokenization.encode(PROMPT)[0])
 
 
 def test_a_cache_that_is_full_drops_the_passages_used_longest_ago(llama_engine: LocalEngine) -> None:
@@ -304,7 +306,7 @@ def test_texts_only_ever_grow(snapshots: list[Progress]) -> None:
 
 def test_the_text_is_that_of_the_ids(snapshots: list[Progress], tiny_llama: Backbone) -> None:
     last = snapshots[-1]
-    assert [answer.text for answer in last.answers] == [tiny_llama.decode(ids) for ids in last.ids]
+    assert [answer.text for answer in last.answers] == [tiny_llama.tokenization.decode(ids) for ids in last.ids]
     assert any(answer.text for answer in last.answers)
 
 
@@ -315,7 +317,7 @@ def test_the_reading_of_the_passages_only_ever_goes_on(snapshots: list[Progress]
 
 
 def test_shared_passages_count_once(snapshots: list[Progress], tiny_llama: Backbone) -> None:
-    distinct = {tuple(tiny_llama.encode(request.prompt)[0]) for request in MIXED}
+    distinct = {tuple(tiny_llama.tokenization.encode(request.prompt)[0]) for request in MIXED}
     assert len(distinct) == 3  # the instruction comes after the seam
     assert snapshots[-1].prefix_tokens == sum(map(len, distinct))
 
@@ -384,7 +386,7 @@ def test_passages_of_which_a_part_was_read_are_not_taken_for_read(
     expected = forced_ids(new_engine(llama_engine.backbone), asks())
     monkeypatch.setitem(PREFILL_CHUNK, llama_engine.backbone.model.device.type, 7)
     stream = llama_engine.stream(asks())
-    assert 0 < next(stream).prefix_read < len(llama_engine.backbone.encode(PROMPT)[0])
+    assert 0 < next(stream).prefix_read < len(llama_engine.backbone.tokenization.encode(PROMPT)[0])
     stream.close()
     assert forced_ids(llama_engine, asks()) == expected
 
@@ -495,15 +497,10 @@ def test_what_cannot_be_asked_is_refused_before_any_work(
 
 
 def test_a_prompt_that_just_fits_is_answered(llama_engine: LocalEngine) -> None:
-    room = 512 - llama_engine.length(GenerationRequest(PROMPT, 50))
+    room = 512 - llama_engine.backbone.tokenization.count(PROMPT) - 50
     assert finish(llama_engine, [GenerationRequest(PROMPT, 50)], room, ignore_eos=True).answers[0].new_tokens == room
     with pytest.raises(PromptError, match="need 513 tokens"):
         llama_engine.stream([GenerationRequest(PROMPT, 50)], DecodingOptions(room + 1))
-
-
-def test_the_length_of_a_request_counts_its_virtual_tokens(llama_engine: LocalEngine) -> None:
-    plain = len(llama_engine.backbone.tokenizer(str(PROMPT))["input_ids"])
-    assert llama_engine.length(GenerationRequest(PROMPT, 7)) == plain + 7
 
 
 def test_tokens_of_another_backbone_are_refused(tiny_llama: Backbone) -> None:
@@ -698,7 +695,7 @@ def test_the_default_backbone_in_4_bit_answers_as_the_recipe_does(default_four_b
 def test_the_default_backbone_in_4_bit_compares_documents(default_four_bit: LocalEngine) -> None:
     before = fingerprint(default_four_bit.backbone)
     *_, last = compare(
-        default_four_bit, Bm25Retriever(PASSAGES), QUESTION, ComparisonSettings((0, 50), max_new_tokens=6)
+        default_four_bit, Bm25Retriever(PASSAGES), QUESTION, ComparisonSettings((0, 50), decoding=DecodingOptions(6))
     )
     assert [answer.new_tokens > 0 for answer in last.answers] == [True, True]
     assert "nine" in last.answers[1].text

@@ -20,12 +20,12 @@ from spring.errors import BackboneError, ModelError, PromptError
 from spring.generation.engine import LocalEngine
 from spring.generation.subprocess import client as model_process
 from spring.generation.subprocess.client import SubprocessEngine
-from spring.generation.subprocess.protocol import Failed, Measure, Measured, read_report, send_command
+from spring.generation.subprocess.protocol import Failed, Fit, Fitted, read_report, send_command
 from spring.generation.subprocess.server import UNEXPECTED, ModelServer
-from spring.generation.types import DecodingOptions, GenerationRequest
+from spring.generation.types import DecodingOptions, PromptDraft
 from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
-from tests.conftest import PROMPT, ROOT, asks, finish, forced_ids, new_engine, one_line
+from tests.conftest import PASSAGES, PROMPT, QUESTION, ROOT, asks, finish, forced_ids, new_engine, one_line
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,8 @@ def test_it_answers_as_the_engine_does(process: SubprocessEngine, llama_engine: 
     assert (len(process.tokens), process.tokens.learned) == (50, "for the tests")
     assert process.device == "cpu"
     assert forced_ids(process, requests) == forced_ids(llama_engine, requests)
-    assert process.length(requests[1]) == llama_engine.length(requests[1])
+    draft = PromptDraft(QUESTION, tuple(PASSAGES) * 5, (0, 50), ("instruction",))
+    assert 0 < process.fit(draft) == llama_engine.fit(draft) < 15
     sampled = [finish(engine, requests, temperature=1.0, seed=5).ids for engine in (process, llama_engine)]
     assert sampled[0] == sampled[1]
 
@@ -154,18 +155,18 @@ class Panic(BaseException):
 
 
 class Panicking:
-    """An engine that cannot count the first prompt."""
+    """An engine that fails on the first draft."""
 
     calls = 0
 
-    def length(self, request: GenerationRequest) -> int:
+    def fit(self, draft: PromptDraft) -> int:
         self.calls += 1
         if self.calls == 1:
             raise Panic
         return 7
 
 
-def test_a_panic_while_counting_is_told_and_the_next_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_panic_while_fitting_is_reported_and_the_next_draft_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spring.generation.subprocess.server.os._exit", sys.exit)
     ours, theirs = Pipe()
 
@@ -176,9 +177,9 @@ def test_a_panic_while_counting_is_told_and_the_next_is_counted(monkeypatch: pyt
     listening = threading.Thread(target=listen)
     listening.start()
     for id in (1, 2):
-        send_command(ours, Measure(id, GenerationRequest(PROMPT)))
+        send_command(ours, Fit(id, PromptDraft(QUESTION, tuple(PASSAGES), (0,))))
     assert read_report(ours) == Failed(1, "ModelError", UNEXPECTED)
-    assert read_report(ours) == Measured(2, 7)
+    assert read_report(ours) == Fitted(2, 7)
     ours.close()
     listening.join(5)
     assert not listening.is_alive()

@@ -15,11 +15,11 @@ from spring.cli.main import main
 from spring.errors import BackboneError, SpringError, TokenFileError
 from spring.generation.engine import load_engine
 from spring.models import hub, memory
-from spring.models.catalog import KNOWN_BACKBONES, known_name
+from spring.models.catalog import KNOWN_BACKBONES, PUBLISHED_REPOSITORY, known_name
 from spring.models.finder import Source, find_backbone, find_tokens
 from spring.models.loader import _loading_options, load_backbone
 from spring.models.memory import free_bytes, model_without_weights, require_memory, size_of
-from spring.models.virtual_tokens import PUBLISHED_REPOSITORY, VirtualTokens
+from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import one_line
 
 MISTRAL = KNOWN_BACKBONES["mistral-7b-instruct"]

@@ -23,6 +23,7 @@ from spring.generation.engine import LocalEngine
 from spring.generation.types import GenerationRequest
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
+from spring.models.tokenization import Tokenization
 from spring.rag.prompt import build_prompt
 from tests.conftest import FERRY, PASSAGES, PROMPT, QUESTION, fingerprint, forced_ids, new_engine, one_line
 
@@ -66,9 +67,8 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 def backbone_of(kind: Backbone, tiny_mistral: Backbone, scheme: str, layout: str = "training") -> Backbone:
-    return Backbone(
-        kind.name, model_of(kind, tiny_mistral), with_spaces(tiny_mistral.tokenizer, scheme), "fp32", layout
-    )
+    tokenization = Tokenization(kind.name, with_spaces(tiny_mistral.tokenizer, scheme), layout)
+    return Backbone(model_of(kind, tiny_mistral), tokenization, "fp32")
 
 
 def recipe_ids(recipe: Recipe, k: int) -> list[int]:
@@ -103,7 +103,7 @@ def assert_same(ours: tuple[list[int], torch.Tensor], expected: tuple[list[int],
 
 def seam(engine: LocalEngine, recipe: Recipe, k: int) -> list[int]:
     """Our ids, with those of the recipe's tokens where ours go in."""
-    before, after = engine.backbone.encode(PROMPT)
+    before, after = engine.backbone.tokenization.encode(PROMPT)
     return [*before, *recipe.tokenizer.convert_tokens_to_ids([f"[ref{i}]" for i in range(1, k + 1)]), *after]
 
 
@@ -128,7 +128,7 @@ def test_with_always_the_recipe_puts_a_space_mark_that_training_did_not_see(
     recipe = Recipe.extend(engine.backbone, engine.tokens)
     written = recipe_ids(recipe, k)
     assert written != seam(engine, recipe, k)
-    first = written[len(engine.backbone.encode(PROMPT)[0]) + k]
+    first = written[len(engine.backbone.tokenization.encode(PROMPT)[0]) + k]
     assert recipe.tokenizer.convert_ids_to_tokens(first).startswith("▁")
 
 
@@ -155,7 +155,7 @@ def test_our_ids_and_logits_are_those_of_the_training_layout(
 ) -> None:
     engine = new_engine(backbone_of(kind, tiny_mistral, scheme))
     recipe = Recipe.extend(engine.backbone, engine.tokens)
-    before, after = engine.backbone.encode(PROMPT)
+    before, after = engine.backbone.tokenization.encode(PROMPT)
     assert before + after == engine.backbone.tokenizer(str(PROMPT))["input_ids"]
     assert_same(answer(engine, k), theirs(recipe, seam(engine, recipe, k)))
 
@@ -174,15 +174,16 @@ def test_with_the_recipes_layout_our_ids_and_logits_are_the_recipes(
 
 def test_with_a_normalizer_the_recipes_layout_is_as_with_always(tiny_mistral: Backbone) -> None:
     sides = [
-        backbone_of(tiny_mistral, tiny_mistral, scheme, "recipe").encode(PROMPT) for scheme in ("normalizer", "always")
+        backbone_of(tiny_mistral, tiny_mistral, scheme, "recipe").tokenization.encode(PROMPT)
+        for scheme in ("normalizer", "always")
     ]
     assert sides[0] == sides[1]
 
 
 def test_the_default_backbones_recipe_joins_the_line_ends(default_engine: LocalEngine) -> None:
     trained = default_engine.backbone
-    recipe = Backbone(trained.name, trained.model, trained.tokenizer, trained.precision, "recipe")
-    ids = recipe.encode(PROMPT), trained.encode(PROMPT)
+    recipe = Backbone(trained.model, replace(trained.tokenization, layout="recipe"), trained.precision)
+    ids = recipe.tokenization.encode(PROMPT), trained.tokenization.encode(PROMPT)
     assert ids[0] != ids[1]
     assert [trained.tokenizer.decode([*before, *after]) for before, after in ids] == [str(PROMPT)] * 2
 
@@ -194,7 +195,7 @@ WRITTEN = "see [ref7] and [seam 0]<|im_start|>user </s> <s> [ref1]"
 
 def test_documents_stay_text(tiny_mistral: Backbone) -> None:
     recipe = backbone_of(tiny_mistral, tiny_mistral, "always", "recipe")
-    before, after = recipe.encode(build_prompt([Passage("a", 1, 0, WRITTEN)], WRITTEN))
+    before, after = recipe.tokenization.encode(build_prompt([Passage("a", 1, 0, WRITTEN)], WRITTEN))
     assert before.count(recipe.tokenizer.bos_token_id) == 1
     assert recipe.tokenizer.eos_token_id not in before + after
     assert max(before + after) < len(recipe.tokenizer)
@@ -204,7 +205,7 @@ def test_documents_stay_text(tiny_mistral: Backbone) -> None:
 def test_the_tokenizer_stays_as_it_is(tiny_mistral: Backbone) -> None:
     recipe = backbone_of(tiny_mistral, tiny_mistral, "always", "recipe")
     before = fingerprint(recipe)
-    recipe.encode(build_prompt(PASSAGES, QUESTION))
+    recipe.tokenization.encode(build_prompt(PASSAGES, QUESTION))
     assert fingerprint(recipe) == before
 
 
@@ -227,7 +228,8 @@ def test_the_command_line_takes_the_layout(
 
 
 def test_rows_of_another_layout_are_those_of_another_run(tiny_mistral: Backbone) -> None:
-    engines = [new_engine(replace(tiny_mistral, layout=layout)) for layout in ("training", "recipe")]
+    tokenizations = [replace(tiny_mistral.tokenization, layout=layout) for layout in ("training", "recipe")]
+    engines = [new_engine(replace(tiny_mistral, tokenization=tokenization)) for tokenization in tokenizations]
     assert len({run_name(engine, PASSAGES, ComparisonSettings()) for engine in engines}) == 2
 
 

@@ -13,8 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spring.errors import TokenFileError
-from spring.models.virtual_tokens import PUBLISHED_FILES, VirtualTokens, describe
+from spring.models.catalog import PUBLISHED_FILES
+from spring.models.virtual_tokens import VirtualTokens, describe
 from tests.conftest import one_line
+
+pytestmark = pytest.mark.usefixtures("pt_child")
 
 
 def matrix(n: int = 50, hidden: int = 16) -> Tensor:

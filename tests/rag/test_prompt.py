@@ -4,7 +4,7 @@ import pytest
 
 from spring.data.types import Passage
 from spring.errors import PromptError
-from spring.rag.prompt import INSTRUCTION, Prompt, build_prompt
+from spring.rag.prompt import BASELINES, INSTRUCTION, Prompt, build_prompt
 
 THREE = [Passage("a.txt", 1, i, f"passage {word}") for i, word in enumerate(("one", "two", "three"))]
 
@@ -25,10 +25,17 @@ def test_a_passage_is_taken_as_it_is() -> None:
     assert build_prompt([Passage("a", 1, 0, " two\nlines ")], "Why?").before == "[1]  two\nlines \n\n"
 
 
-def test_the_instruction_stands_where_the_virtual_tokens_would() -> None:
-    told, plain = build_prompt(THREE, "Why?", instruction=True), build_prompt(THREE, "Why?")
-    assert told.before == plain.before
-    assert told.after == f"{INSTRUCTION}\nQuestion: Why?\nAnswer:"
+def test_words_stand_where_the_virtual_tokens_would() -> None:
+    plain, instruction, examples, chat = (build_prompt(THREE, "Why?", baseline) for baseline in BASELINES)
+    assert plain == chat == build_prompt(THREE, "Why?")
+    assert plain.before == instruction.before == examples.before
+    assert instruction.after == f"{INSTRUCTION}\nQuestion: Why?\nAnswer:"
+    assert examples.after == (
+        "Question: What is the capital of France?\nAnswer: Paris\n"
+        "Question: who wrote Hamlet\nAnswer: William Shakespeare\n"
+        "Question: when did the war end\nAnswer: 1945\n"
+        "Question: Why?\nAnswer:"
+    )
 
 
 def test_the_instruction_is_the_papers() -> None:

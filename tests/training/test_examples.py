@@ -93,10 +93,10 @@ def test_the_ids_are_those_of_the_prompt_and_one_of_the_answers(tiny_llama: Back
     answers = set()
     for i in range(40):
         question, example = examples.question(i), examples[i]
-        before, after = tiny_llama.encode(build_prompt(examples.passages(i), question.question))
+        before, after = tiny_llama.tokenization.encode(build_prompt(examples.passages(i), question.question))
         (target,) = example.targets
         assert (example.before, target.question) == (tuple(before), tuple(after))
-        answer = tiny_llama.decode(target.answer)
+        answer = tiny_llama.tokenization.decode(target.answer)
         assert answer in question.golden_answers
         answers.add(answer)
     assert answers == {"nine", "at nine", "Nobody", "a bun"}
@@ -105,7 +105,7 @@ def test_the_ids_are_those_of_the_prompt_and_one_of_the_answers(tiny_llama: Back
 def test_dev_examples_have_all_answers_for_all_k(tiny_llama: Backbone) -> None:
     example = draws(tiny_llama).dev_example(QUESTIONS[0], 2, (1, 50))
     assert [target.virtual_tokens for target in example.targets] == [1, 50, 1, 50]
-    assert tiny_llama.decode(example.targets[2].answer) == "at nine"
+    assert tiny_llama.tokenization.decode(example.targets[2].answer) == "at nine"
 
 
 def test_dev_questions_are_searched_for_themselves(tiny_llama: Backbone) -> None:
@@ -114,7 +114,7 @@ def test_dev_questions_are_searched_for_themselves(tiny_llama: Backbone) -> None
     example = examples.dev_example(other, 3, (1,))
     best = [hit.passage for hit in RETRIEVER.search(other.question, 3)]
     assert len(best) == 3  # though training takes one
-    assert example.before == tuple(tiny_llama.encode(build_prompt(best, other.question))[0])
+    assert example.before == tuple(tiny_llama.tokenization.encode(build_prompt(best, other.question))[0])
     assert len(example.targets) == 16
     found = next(examples.passages(i) for i in range(3) if examples.question(i).id == "a")
     assert found == [RETRIEVER.search(QUESTIONS[0].question, 1)[0].passage]
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_left_out_from_the_end(tiny_llama: Backbone) -> Non
     long = [Passage(f"{i}.txt", 1, 0, f"{FERRY} " * 8) for i in range(3)]
     question = Question("x", QUESTION, ("nine",), tuple(long))
     example = Examples(tiny_llama, [question], None, {}, SampleSettings(passages=(3, 3)))[0]
-    assert tuple(tiny_llama.encode(build_prompt(long[:1], QUESTION))[0]) == example.before
+    assert tuple(tiny_llama.tokenization.encode(build_prompt(long[:1], QUESTION))[0]) == example.before
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_samples_are_those_that_were_always_drawn(tiny_llama: Backbone) -> None:
         (
             examples.question(i).id,
             len(examples.passages(i)),
-            [(t.virtual_tokens, tiny_llama.decode(t.answer)) for t in examples[i].targets],
+            [(t.virtual_tokens, tiny_llama.tokenization.decode(t.answer)) for t in examples[i].targets],
         )
         for i in (0, 1, 2, 3, 100)
     ]

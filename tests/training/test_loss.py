@@ -105,7 +105,7 @@ def test_learning_frees_nothing_else(tiny: Backbone, tokens: Tensor) -> None:
 def test_a_target_is_matched_if_greedy_decoding_writes_it(llama_engine: LocalEngine) -> None:
     backbone, tokens = llama_engine.backbone, llama_engine.tokens.embeddings
     progress = finish(llama_engine, asks(ks=(0, 10, 50)), 3, ignore_eos=True)
-    before, after = backbone.encode(asks()[0].prompt)
+    before, after = backbone.tokenization.encode(asks()[0].prompt)
     written = [Target(k, tuple(after), tuple(ids)) for k, ids in zip((0, 10, 50), progress.ids, strict=True)]
     swapped = [Target(k, tuple(after), progress.ids[0][::-1]) for k in (10, 50)]
     loss, matched = greedy_matches(PrefixStates(backbone), tokens, [Example(tuple(before), tuple(written + swapped))])
@@ -120,9 +120,9 @@ def test_a_target_is_matched_if_greedy_decoding_writes_it(llama_engine: LocalEng
 def test_an_answer_is_encoded_as_it_would_be_generated(tiny: Backbone) -> None:
     prompt = build_prompt(PASSAGES[:2], QUESTION)
     before, after, answer = tiny.encode_answer(prompt, "nine o'clock")
-    assert (before, after) == tiny.encode(prompt)
+    assert (before, after) == tiny.tokenization.encode(prompt)
     assert answer[-1] == tiny.tokenizer.eos_token_id
-    assert tiny.decode(answer) == "nine o'clock"
+    assert tiny.tokenization.decode(answer) == "nine o'clock"
     assert tiny.tokenizer.bos_token_id not in answer
 
 

@@ -18,6 +18,7 @@ from spring.cli.main import main
 from spring.data.questions import Question
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
+from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
 from spring.training.checkpoints import TrainingState
@@ -196,7 +197,7 @@ def test_a_backbone_that_scales_its_logits_is_refused(tiny_llama: Backbone, tmp_
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = GraniteConfig(**shape, vocab_size=len(tiny_llama.tokenizer), initializer_range=0.25)  # type: ignore[arg-type]
     plain, scaled = (
-        Backbone("granite", GraniteForCausalLM(config_), tiny_llama.tokenizer, "fp32")
+        Backbone(GraniteForCausalLM(config_), Tokenization("granite", tiny_llama.tokenizer), "fp32")
         for config_ in (config, GraniteConfig(**config.to_dict() | {"logits_scaling": 8.0}))
     )
     assert run(plain, tmp_path / "plain").steps

@@ -6,7 +6,7 @@ import pytest
 
 from spring.data.types import FileResult, Passage
 from spring.generation.comparison import Comparison
-from spring.generation.types import Answer, Progress
+from spring.generation.types import Answer, GenerationRequest, Progress
 from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import build_prompt
 from spring.web.html import comparison as render
@@ -22,10 +22,12 @@ def comparison():
     answers = (
         Answer(0, False, "The lighthouse was built by a poet", 8, "length", 1.25, 2.25),
         Answer(5, False, "Edvard Quillane", 4, "stop", 1.25, 1.75),
-        Answer(0, True),
+        Answer(0, "instruction"),
     )
-    told = build_prompt([passage], QUESTION, instruction=True)
-    return Comparison(QUESTION, hits, (), build_prompt([passage], QUESTION), told, Progress(answers))
+    plain = build_prompt([passage], QUESTION)
+    words = GenerationRequest(build_prompt([passage], QUESTION, "instruction"), 0, "instruction")
+    requests = (GenerationRequest(plain), GenerationRequest(plain, 50), words)
+    return Comparison(QUESTION, hits, (), plain, requests, Progress(answers))
 
 
 def test_document_text_and_names_are_escaped(comparison):
@@ -69,7 +71,7 @@ def test_cards_have_meters_and_scores(comparison):
     assert "F1 1.00" in html
     assert html.count('class="cursor"') == 1  # of the one that has not ended
     assert "with 5 virtual tokens" in html
-    assert "told in words" in html
+    assert "in words (instruction)" in html
 
 
 def test_an_answer_that_ended_at_once_says_so(comparison):

@@ -580,7 +580,7 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
     assert short.seconds_left is None
     assert "0 of 4 questions · the first ones are being answered" in render_evaluation.progress(short)
     clock[0] = 10.0
-    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, False, 1.0),)))
+    assert short.add(Done((Row("q0", QUESTION, 0, "a", ("a",), 1, 1, 1, 1, "plain", 1.0),)))
     assert not short.add(Done())
     short.failed.append("q3: too long")  # at once: it tells nothing of how long an answer takes
     assert short.seconds_left == 20
@@ -592,7 +592,7 @@ def test_the_seconds_left_are_those_of_the_run_or_of_its_limit(clock) -> None:
 
 
 def test_the_table_has_one_row_for_each_k() -> None:
-    rows = [Row("q0", QUESTION, k, "a", ("a",), 1, 0.5, 0, False, 1.0) for k in (5, 0)]
+    rows = [Row("q0", QUESTION, k, "a", ("a",), 1, 0.5, 0, 1, "" if k else "plain", 1.0) for k in (5, 0)]
     html = render_evaluation.score_table(summarize(rows))
     assert html.index('<th scope="row">0</th>') < html.index('<th scope="row">5</th>')
     assert "<td>1</td><td>1.000</td><td>0.500</td><td>0.000</td>" in html

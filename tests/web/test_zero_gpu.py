@@ -110,7 +110,8 @@ def test_a_comparison_is_one_call_and_its_answers_are_those_without_zero_gpu(
 
     engine = load_engine(str(tiny_llama_folder), precision="fp32")
     sample = load_samples()[0]
-    *_, expected = compare(engine, sample.retriever, QUESTION, ComparisonSettings((0, 5), passages=1, max_new_tokens=8))
+    settings = ComparisonSettings((0, 5), passages=1, decoding=DecodingOptions(8))
+    *_, expected = compare(engine, sample.retriever, QUESTION, settings)
     texts = [answer.text for answer in expected.answers]
     assert [[answer["text"] for answer in result["answers"]] for result in (first, again)] == [texts, texts]
     assert len(set(texts)) == 2

@@ -1,7 +1,7 @@
-"""An engine in a process of its own: when it dies the page goes on, says so, and has it loaded again.
+"""An engine in a process of its own: when that dies, callers get an error and the model is loaded again.
 
-What runs out of memory, or crashes inside a library, takes its process with it; and Python computes in one thread
-at a time, so that apart the page and the model do not wait for each other either.
+A model that runs out of memory, or crashes inside a library, takes its process with it. And as Python computes in one
+thread at a time, the page and the model do not wait for each other in separate processes.
 """
 
 import itertools
@@ -28,8 +28,8 @@ from spring.generation.subprocess.protocol import (
     Drop,
     End,
     Failed,
-    Measure,
-    Measured,
+    Fit,
+    Fitted,
     Next,
     Ready,
     Refused,
@@ -37,18 +37,18 @@ from spring.generation.subprocess.protocol import (
     read_report,
     send_command,
 )
-from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress
+from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress, PromptDraft
 
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
 ROOT = Path(__file__).parents[3]
-STUCK_SECONDS = 180.0  # no step takes as long; one that does never ends
+STUCK_SECONDS = 180.0  # a step that takes longer is taken to hang
 PAUSE_WITHOUT_ROOM = 5.0  # seconds until a process that could not be started is tried again
 LONGEST_PAUSE = 60.0  # seconds between two attempts to load
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteBackbone:
-    """What the model's process says of its backbone."""
+    """Facts about the child's backbone."""
 
     name: str
     precision: str
@@ -57,7 +57,7 @@ class RemoteBackbone:
 
 @dataclass(frozen=True, slots=True)
 class RemoteTokens:
-    """What the model's process says of its virtual tokens."""
+    """Facts about the child's virtual tokens."""
 
     number: int
     hidden: int
@@ -96,7 +96,7 @@ class SubprocessEngine:
 
     @property
     def rows_at_once(self) -> int:
-        """A few: the page asks for them in turns."""
+        """A few: the page runs small batches."""
         return 16
 
     @property
@@ -104,7 +104,7 @@ class SubprocessEngine:
         """Whether the model is loaded.
 
         Raises:
-            SpringError: it was lost, and loading it again has just failed, which is tried again.
+            SpringError: it was lost, and loading it again has just failed; another attempt follows.
 
         """
         child = self._child
@@ -112,17 +112,23 @@ class SubprocessEngine:
             raise why
         return child.loaded
 
-    def length(self, request: GenerationRequest) -> int:
-        """Input tokens of a request, virtual ones included."""
+    def fit(self, draft: PromptDraft) -> int:
+        """As `LocalEngine.fit`, in one message.
+
+        Raises:
+            ModelError: the process died.
+            PromptError: as `LocalEngine.fit`.
+
+        """
         id, child = next(self._ids), self._loaded()
         with _Mailbox(child, id) as mailbox:
-            child.send(Measure(id, request))
+            child.send(Fit(id, draft))
             report = mailbox.get()
-            assert isinstance(report, Measured)
-            return report.length
+            assert isinstance(report, Fitted)
+            return report.kept
 
-    def stream(self, requests: Sequence[GenerationRequest], settings: DecodingOptions = GREEDY) -> Iterator[Progress]:
-        """As `LocalEngine.stream`; each step is asked for while the caller has the one before.
+    def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
+        """As `LocalEngine.stream`; each step is requested while the caller has the one before.
 
         Raises:
             ModelError: the process died, or there is not enough memory.
@@ -131,7 +137,7 @@ class SubprocessEngine:
         """
         id, child = next(self._ids), self._loaded()
         with _Mailbox(child, id) as mailbox:
-            child.send(Ask(id, tuple(requests), settings))
+            child.send(Ask(id, tuple(requests), options))
             child.send(Next(id))
             try:
                 while not isinstance(report := mailbox.get(), End):
@@ -147,7 +153,7 @@ class SubprocessEngine:
         self._child.kill()
 
     def _loaded(self) -> "_Child":
-        """The child, once it has loaded the model."""
+        """The child, when it has loaded the model."""
         while (child := self._child).ended.is_set():
             if self._closed:
                 raise ModelError(DIED)
@@ -156,13 +162,13 @@ class SubprocessEngine:
         return child
 
     def _watch(self) -> None:
-        """Load the model again whenever its process has ended."""
+        """Start the process again whenever it has ended."""
         pause = 0.0
         while True:
             self._child.ended.wait()
             if self._closed:
                 return
-            # One that ended before it could answer anything will hardly do better at once.
+            # One that ended before it could answer is unlikely to do better at once.
             why = self._child.ready.exception()
             pause = min(2 * pause + 1, LONGEST_PAUSE) if why else 0.0
             print(f"The model's process ended; it is started again in {pause:.0f} s. {why or ''}", file=sys.stderr)
@@ -171,12 +177,12 @@ class SubprocessEngine:
                 try:
                     self._child = _Child(self._options)
                     break
-                except OSError:  # no memory, or no file handles, for one more process now
+                except OSError:  # no memory or file handles for one more process
                     time.sleep(PAUSE_WITHOUT_ROOM)
 
 
 class _Child:
-    """One process and what is waited for from it."""
+    """One process and the reports that callers wait for."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._connection, theirs = Pipe()
@@ -192,32 +198,32 @@ class _Child:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-            start_new_session=True,  # Ctrl-C is for the server; the child ends when that does
+            start_new_session=True,  # Ctrl-C goes to the server only; the child exits when that does
         )
         theirs.close()
         self.ready: Future[Ready] = Future()
         self.ended = threading.Event()
-        self._sending = threading.Lock()  # apart: a command that waits to be taken must not keep back the reports
+        self._sending = threading.Lock()  # its own: a command that blocks must not hold up the reports
         self._lock = threading.Lock()
         self._boxes: dict[int, queue.SimpleQueue[Answered]] = {}
         threading.Thread(target=self._listen, name="model reports", daemon=True).start()
 
     @property
     def loaded(self) -> bool:
-        """Whether it can answer, or could before it ended."""
+        """Whether the model is loaded and the process runs."""
         return self.ready.done() and self.ready.exception() is None and not self.ended.is_set()
 
     def send(self, command: Command) -> None:
-        """Say something, unless it has ended; its mailboxes tell of that."""
+        """Send a command, unless the process has ended; its mailboxes report that."""
         with self._sending:
             if not self.ended.is_set():
                 try:
                     send_command(self._connection, command)
-                except OSError:  # about to be noticed by `_listen` too
+                except OSError:  # `_listen` will notice too
                     return
 
     def open(self, id: int) -> "queue.SimpleQueue[Answered]":
-        """A mailbox for what is said about `id`."""
+        """A mailbox for the reports on `id`."""
         box: queue.SimpleQueue[Answered] = queue.SimpleQueue()
         with self._lock:
             self._boxes[id] = box
@@ -226,7 +232,7 @@ class _Child:
         return box
 
     def close(self, id: int) -> None:
-        """No more of `id`."""
+        """Close the mailbox of `id`."""
         with self._lock:
             self._boxes.pop(id, None)
 
@@ -235,11 +241,11 @@ class _Child:
         self.process.kill()
 
     def _listen(self) -> None:
-        """Hand out what the process says until it ends."""
+        """Distribute the reports to the mailboxes until the process ends."""
         while True:
             try:
                 report = read_report(self._connection)
-            except (EOFError, OSError, ValueError):  # gone, or saying what it should not
+            except (EOFError, OSError, ValueError):  # the process is gone, or sent an invalid report
                 break
             if isinstance(report, Ready):
                 self.ready.set_result(report)
@@ -262,7 +268,7 @@ class _Child:
 
 
 class _Mailbox:
-    """What a child says about one id, for as long as somebody is interested."""
+    """The reports of a child on one id, while the context is open."""
 
     def __init__(self, child: _Child, id: int) -> None:
         self._child, self._id = child, id
@@ -275,7 +281,7 @@ class _Mailbox:
         self._child.close(self._id)
 
     def get(self) -> Answered:
-        """The next report; raises the error that it tells of."""
+        """The next report; raises the error that it holds."""
         try:
             report = self._box.get(timeout=STUCK_SECONDS)
         except queue.Empty:
@@ -287,7 +293,7 @@ class _Mailbox:
 
 
 def _error(report: Failed | Refused) -> SpringError:
-    """The error that a report tells of."""
+    """The error that a report holds."""
     kind = getattr(errors, report.error, ModelError)
     assert issubclass(kind, SpringError)
     return kind(report.message)

@@ -1,6 +1,6 @@
-"""What the server and the model's process say to each other: one JSON object a message, of a bounded size.
+"""Messages between the server and the model's process: one JSON object each, of a bounded size.
 
-JSON and not pickle: neither side runs what the other sends. Pydantic checks every message against these types.
+JSON instead of pickle: neither side executes what the other sends. Pydantic validates every message against the types.
 """
 
 from multiprocessing.connection import Connection
@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from spring.generation.types import DecodingOptions, GenerationRequest, Progress
+from spring.generation.types import DecodingOptions, GenerationRequest, Progress, PromptDraft
 
-LONGEST = 64 * 2**20  # bytes of a message; the longest are the prompts of an evaluation's batch
+LONGEST = 64 * 2**20  # bytes of a message; the longest hold the prompts of an evaluation's batch
 
 
 # --- from the server ---
@@ -23,13 +23,13 @@ class Ask:
 
     id: int
     requests: tuple[GenerationRequest, ...]
-    settings: DecodingOptions
+    options: DecodingOptions
     kind: Literal["ask"] = "ask"
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """One more step of a stream is wanted; without this none is made."""
+    """Request one more step of a stream; without this none is made."""
 
     id: int
     kind: Literal["next"] = "next"
@@ -37,19 +37,19 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A stream is no longer wanted."""
+    """End a stream."""
 
     id: int
     kind: Literal["drop"] = "drop"
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """Count the input tokens of a request."""
+class Fit:
+    """Fit passages into the context; its argument is that of `Engine.fit`."""
 
     id: int
-    request: GenerationRequest
-    kind: Literal["measure"] = "measure"
+    draft: PromptDraft
+    kind: Literal["fit"] = "fit"
 
 
 # --- from the model's process ---
@@ -57,7 +57,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded; what there is to say of it."""
+    """The model is loaded; facts about it."""
 
     backbone: str
     precision: str
@@ -71,7 +71,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The model cannot be loaded: why, and what to do."""
+    """The model cannot be loaded: the error."""
 
     error: str  # name of a class in `spring.errors`
     message: str
@@ -97,7 +97,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A stream or a measurement has failed."""
+    """A stream or a fit has failed: the error."""
 
     id: int
     error: str  # name of a class in `spring.errors`
@@ -106,36 +106,36 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Input tokens of a request."""
+class Fitted:
+    """The passages of a draft that fit."""
 
     id: int
-    length: int
-    kind: Literal["measured"] = "measured"
+    kept: int
+    kind: Literal["fitted"] = "fitted"
 
 
-Command = Ask | Next | Drop | Measure
-Answered = Snapshot | End | Failed | Measured
+Command = Ask | Next | Drop | Fit
+Answered = Snapshot | End | Failed | Fitted
 Report = Ready | Refused | Answered
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 _REPORT: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])
 
 
 def send_command(connection: Connection, command: Command) -> None:
-    """Say something to the model's process; OSError if it is gone."""
+    """Send a command to the model's process; OSError if it has ended."""
     connection.send_bytes(_COMMAND.dump_json(command))
 
 
 def read_command(connection: Connection) -> Command:
-    """What the server says next; EOFError or OSError if it is gone."""
+    """Receive the server's next command; EOFError or OSError if it has ended."""
     return _COMMAND.validate_json(connection.recv_bytes(LONGEST))
 
 
 def send_report(connection: Connection, report: Report) -> None:
-    """Say something to the server; OSError if it is gone."""
+    """Send a report to the server; OSError if it has ended."""
     connection.send_bytes(_REPORT.dump_json(report))
 
 
 def read_report(connection: Connection) -> Report:
-    """What the model's process says next; EOFError or OSError if it is gone."""
+    """Receive the model process's next report; EOFError or OSError if it has ended."""
     return _REPORT.validate_json(connection.recv_bytes(LONGEST))

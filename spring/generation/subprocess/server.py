@@ -1,7 +1,7 @@
 """Serve a model from a process of its own: `python -m spring.generation.subprocess.server CONNECTION OPTIONS`.
 
-`spring.generation.subprocess.client` starts it. It makes a step of a stream when one is asked for, of several streams
-in turn, and ends when its client does.
+`spring.generation.subprocess.client` starts it. It makes one step of a stream per `Next`, alternating between streams,
+and exits when its client does.
 """
 
 import json
@@ -22,8 +22,8 @@ from spring.generation.subprocess.protocol import (
     Drop,
     End,
     Failed,
-    Measure,
-    Measured,
+    Fit,
+    Fitted,
     Ready,
     Refused,
     Report,
@@ -37,17 +37,17 @@ UNEXPECTED = "The model failed on this question; please ask again."
 
 
 class ModelServer:
-    """Answers the commands of one connection."""
+    """Executes the commands of one connection."""
 
     def __init__(self, connection: Connection, engine: Engine) -> None:
         self._connection, self._engine = connection, engine
         self._sending = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._streams: dict[int, Iterator[Progress]] = {}
-        self._wanted: deque[int] = deque()  # streams of which a step is wanted, each once: they take turns
-        # In a future whatever work raises, a tokenizer's panic too, becomes an answer, and the process lives on.
+        self._wanted: deque[int] = deque()  # streams with a requested step; first in, first out
+        # In a future whatever work raises, a tokenizer's panic too, becomes a report, and the process goes on.
         self._steps = ThreadPoolExecutor(1, thread_name_prefix="step")
-        self._measuring = ThreadPoolExecutor(1, thread_name_prefix="measure")
+        self._fitting = ThreadPoolExecutor(1, thread_name_prefix="fit")
 
     def run(self) -> None:
         """Serve until the process ends."""
@@ -62,21 +62,21 @@ class ModelServer:
                 self._step(self._wanted.popleft())
 
     def _listen(self) -> None:
-        """Take commands, also while a step is made; without a server there is nothing left to do."""
+        """Receive commands, also during a step; exit when the server is gone."""
         while True:
             try:
                 command = read_command(self._connection)
             except (EOFError, OSError, ValueError, SpringError):
                 os._exit(0)  # at once, whatever the model is doing
-            if isinstance(command, Measure):  # needs the tokenizer alone, so it need not wait
-                measured = self._measuring.submit(self._engine.length, command.request)
-                error = measured.exception()
-                self._send(_failed(command.id, error) if error else Measured(command.id, measured.result()))
+            if isinstance(command, Fit):  # needs only the tokenizer, so it need not wait for a step
+                fitted = self._fitting.submit(self._engine.fit, command.draft)
+                error = fitted.exception()
+                self._send(_failed(command.id, error) if error else Fitted(command.id, fitted.result()))
             else:
                 self._commands.put(command)
 
     def _obey(self) -> None:
-        """Take over all commands that have come; wait for one if there is nothing to do."""
+        """Execute all commands received so far; wait for one if no step is requested."""
         while not self._wanted or not self._commands.empty():
             command = self._commands.get()
             if isinstance(command, Ask):
@@ -87,16 +87,16 @@ class ModelServer:
                 self._wanted.append(command.id)
 
     def _begin(self, ask: Ask) -> None:
-        begun = self._steps.submit(self._engine.stream, ask.requests, ask.settings)
+        begun = self._steps.submit(self._engine.stream, ask.requests, ask.options)
         if error := begun.exception():
             self._send(_failed(ask.id, error))
         else:
             self._streams[ask.id] = begun.result()
 
     def _step(self, id: int) -> None:
-        """Make one step of a stream. Whatever it raises ends that stream alone."""
+        """Make one step of a stream; an error ends that stream only."""
         stream = self._streams.get(id)
-        if stream is None:  # dropped meanwhile
+        if stream is None:  # dropped in the meantime
             return
         step = self._steps.submit(next, stream, None)
         error = step.exception()

@@ -141,8 +141,10 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
     seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
     told = ""
-    if any(answer.instruction for answer in comparison.answers):
-        instruction = comparison.told_prompt.after.removesuffix(comparison.prompt.after)
+    for request in comparison.requests:
+        if request.baseline != "instruction":
+            continue
+        instruction = request.prompt.after.removesuffix(comparison.prompt.after)
         words = escape(instruction.strip())
         told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
     return (

@@ -10,6 +10,7 @@ from spring.data.sandbox.files import parse_documents
 from spring.data.types import Collection
 from spring.errors import PromptError
 from spring.generation.comparison import ComparisonSettings
+from spring.generation.types import DecodingOptions
 from spring.settings import READING_LIMITS, ReadingLimits
 
 MAX_TOKENS = 1024
@@ -92,7 +93,8 @@ def comparison_settings(
         raise PromptError(f"The number of virtual tokens must be 0 to {MAX_TOKENS}.")
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:
         raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
-    return ComparisonSettings(tuple(ks), int(passages), bool(instruction), new_tokens, sampling_temperature)
+    decoding = DecodingOptions(new_tokens, sampling_temperature)
+    return ComparisonSettings(tuple(ks), int(passages), ("instruction",) if instruction else (), decoding)
 
 
 def read_uploads(
