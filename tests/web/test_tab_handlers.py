@@ -6,7 +6,6 @@ import io
 import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from copy import copy
 from dataclasses import replace
 from functools import partial, reduce
 from pathlib import Path
@@ -200,13 +199,18 @@ def test_the_form_starts_a_comparison_on_its_own_tab_only(tabs, shared) -> None:
         form.selected, form.tabs = gr.State("Compare"), gr.Tabs()
         tabs.compare.lay_out(form)
     begin = partial(tabs.compare.begin, ME, collection=SAMPLE)
-    event = SimpleNamespace(target=copy(form.inputs["question"]))
+
+    def changed(component):
+        """Another component, as Gradio passes it."""
+        return SimpleNamespace(target=type(component)(**component.constructor_args | {"render": False}))
+
+    event = changed(form.inputs["question"])
     ticket = begin(event, selected="Compare")["ticket"]
     assert begin(event, selected="Sweep") == {"ticket": 0}
     assert shared.queue.take("me", ticket) is not None  # the running one was not ended
-    example = begin(SimpleNamespace(target=copy(form.examples[0])), selected="Sweep")
+    example = begin(changed(form.examples[0]), selected="Sweep")
     assert example == {"question": QUESTION, "expected": "nine", "ticket": 0}
-    pressed = begin(SimpleNamespace(target=copy(form.ask)), selected="Sweep")
+    pressed = begin(changed(form.ask), selected="Sweep")
     assert pressed["selected"] == "Compare"
     assert pressed["ticket"] > ticket
     demo.close(verbose=False)

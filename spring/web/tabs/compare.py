@@ -66,11 +66,12 @@ class CompareTab(Tab):
     def begin(self, request: gr.Request, event: gr.EventData, selected: str, collection: str) -> Updates:
         """Fill in the example that was pressed, and ask: the button from every tab, all else from this one."""
         form, updates = self.form, dict[str, Any]()
-        pressed = getattr(event.target, "_id", None)  # Gradio passes a copy of a component that has changed
-        examples = [button._id for button in form.examples]
+        # By elem_id: in place of a component that has changed, Gradio passes another one with another number.
+        pressed = getattr(event.target, "elem_id", None)
+        examples = [button.elem_id for button in form.examples]
         if pressed in examples:
             updates |= form.example(collection, examples.index(pressed))
-        if pressed in (form.ask._id, None):
+        if pressed in (form.ask.elem_id, None):
             updates |= {"tabs": gr.Tabs(selected=self.name), "selected": self.name}
         elif selected != self.name:
             return {**updates, "ticket": 0}

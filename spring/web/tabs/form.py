@@ -83,7 +83,9 @@ class Form:
         with gr.Accordion("Example questions", open=True, elem_id="examples"):
             for index in range(EXAMPLES):
                 text = examples[index].question if index < len(examples) else ""
-                self.examples.append(gr.Button(text, size="sm", elem_classes="example", visible=bool(text)))
+                self.examples.append(
+                    gr.Button(text, size="sm", elem_classes="example", elem_id=f"example_{index}", visible=bool(text))
+                )
 
     def _lay_out_options(self) -> None:
         self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))
