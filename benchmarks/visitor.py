@@ -33,7 +33,7 @@ def answers_of(cards: str) -> list[str]:
 class Handler(NamedTuple):
     """One of the page's event handlers; components go by their `elem_id`, those that have none by their number."""
 
-    index: int
+    number: int
     inputs: dict[str, Any]  # values on a page just opened
     outputs: list[str]
 
@@ -98,13 +98,13 @@ class Visitor:
     async def call(self, name: str, **inputs: Any) -> Outputs:
         """Call a handler that answers at once; inputs that are not given are those of a page just opened."""
         handler = self.handlers[name]
-        response = await self.post("run/predict", fn_index=handler.index, data=handler.data(inputs))
+        response = await self.post("run/predict", fn_index=handler.number, data=handler.data(inputs))
         return handler.named(response.raise_for_status().json()["data"])
 
     async def join(self, name: str, **inputs: Any) -> httpx.Response:
         """Start a handler that streams; nothing is read yet."""
         handler = self.handlers[name]
-        return await self.post("queue/join", fn_index=handler.index, data=handler.data(inputs))
+        return await self.post("queue/join", fn_index=handler.number, data=handler.data(inputs))
 
     async def read(self) -> AsyncIterator[list[Any]]:
         """Yield the outputs of the one handler that was started, snapshot by snapshot.

@@ -266,7 +266,7 @@ def test_a_handler_is_called_in_its_own_way_alone(server, with_neighbour) -> Non
     async def attack() -> None:
         async with Visitor(server.url, ME) as visitor:
             direct = await visitor.join("compare_begin")
-            queued = await visitor.post("run/predict", fn_index=visitor.handlers["compare_stream"].index, data=[])
+            queued = await visitor.post("run/predict", fn_index=visitor.handlers["compare_stream"].number, data=[])
             for response in (direct, queued):
                 assert (response.status_code, response.json()["detail"]) == (400, NOTHING)
 
