@@ -59,7 +59,6 @@ def test_the_default_backbone_answers_with_one_line(default_engine: LocalEngine)
         default_engine, [GenerationRequest(build_prompt(PASSAGES[:1], QUESTION)), request], 24
     ).answers
     assert examples.ended == "stop"
-    assert "nine" in examples.text.lower()
     assert "\n" not in examples.text
     assert plain.baseline == "plain"
 
