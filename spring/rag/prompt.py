@@ -71,9 +71,7 @@ class Prompt:
         return self.before + self.after
 
 
-def build_prompt(
-    passages: Sequence[Passage], question: str, baseline: Baseline = "plain", left_out: int = 0
-) -> Prompt:
+def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline = "plain", left_out: int = 0) -> Prompt:
     """Lay out passages (best first) and question.
 
     Args:
