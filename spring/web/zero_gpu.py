@@ -53,12 +53,12 @@ class ZeroGpuEngine(LocalEngine):
 
         """
         super().stream(requests, options)
-        return _follow(self._lent(tuple(requests), options))
+        return _follow(self._lent, tuple(requests), options)
 
     def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
         """As `LocalEngine.attribute`; bad requests are refused here, without a GPU. Errors as of `stream`."""
         super().attribute(draft, ids)
-        return _follow(self._lent_why(draft, tuple(map(tuple, ids))))
+        return _follow(self._lent_why, draft, tuple(map(tuple, ids)))
 
     def seconds(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> int:
         """Duration to announce for a call."""
@@ -103,10 +103,10 @@ class ZeroGpuEngine(LocalEngine):
         yield from super().attribute(draft, ids)
 
 
-def _follow(lent: Iterator[T]) -> Iterator[T]:
+def _follow(lent: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
     """The snapshots of a call on a lent GPU, with its errors as ours."""
     try:
-        yield from lent
+        yield from lent(*args, **kwargs)
     except gr.Error as error:
         if error.message == OUT_OF_MEMORY:
             raise ModelError(OUT_OF_MEMORY) from error

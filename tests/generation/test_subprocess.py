@@ -68,9 +68,12 @@ def test_it_answers_as_the_engine_does(process: SubprocessEngine, llama_engine: 
 def test_it_attributes_as_the_engine_does(process: SubprocessEngine, llama_engine: LocalEngine) -> None:
     draft = PromptDraft(QUESTION, tuple(PASSAGES), (0, 50), ("examples",))
     ids = [(5, 6, 7), (8,), ()]
-    ours, theirs = (list(engine.attribute(draft, ids)) for engine in (llama_engine, process))
-    assert len(theirs) == len(ours)
-    assert theirs[-1] == ours[-1]
+    ours, theirs = (list(engine.attribute(draft, ids))[-1] for engine in (llama_engine, process))
+    assert (theirs.done, theirs.steps) == (5, 5)
+    for our, their in zip(ours.answers, theirs.answers, strict=True):
+        assert (their.tokens, their.baseline) == (our.tokens, our.baseline)
+        assert their.drops == pytest.approx(our.drops, abs=1e-4)
+        assert their.own == pytest.approx(our.own, abs=1e-5)
     stream = process.attribute(draft, ids)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
