@@ -108,12 +108,23 @@ def test_many_raised_marks_in_one_paragraph() -> None:
     assert text_of(paragraph((run("word") + raised("2")) * 5_000)).count("word") == 5_000
 
 
+def test_a_raised_mark_of_spaces() -> None:
+    assert text_of(paragraph(run("a") + raised("b" + " " * 10**6 + "c") + raised(" " * 10**6))) == "a b c"
+
+
 def test_fields_that_are_not_closed() -> None:
-    begin = '<w:r><w:fldChar w:fldCharType="begin"/><w:instrText>PAGE</w:instrText></w:r>'
-    end = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
-    assert (
-        text_of(paragraph(end + begin * 2_000 + run("Shown.") + "<w:r><w:t>x</w:t></w:r>" * 2_000)).count("x") == 2_000
-    )
+    begin, separate, end = (f'<w:r><w:fldChar w:fldCharType="{mark}"/></w:r>' for mark in ("begin", "separate", "end"))
+    code = "<w:r><w:instrText>{}</w:instrText></w:r>"
+    shown = "<w:r><w:t>x</w:t></w:r>" * 5_000
+    open_ = (begin + code.format("REF y") + separate) * 5_000
+    number = begin + code.format("PAGE") + separate + separate + run("7")
+    assert text_of(paragraph(end + separate + open_ + shown + number + end * 5_000 + shown)) == "x" * 10_000
+
+
+def test_symbols_that_do_not_exist() -> None:
+    codes = ["-1", "", "FFFFFFFF", "D800", "F061", "x", "0", "\u0663"]
+    symbols = "".join(f'<w:sym w:font="{font}" w:char="{code}"/>' for code in codes for font in ("Symbol", "MT Extra"))
+    assert text_of(paragraph(f"<w:r>{symbols}</w:r>" + run("x"))).endswith("αx")
 
 
 def test_headers_that_refer_to_the_document_itself() -> None:

@@ -100,6 +100,7 @@ class _Reader:
         self._style, self._styles, self._marks = style, styles, marks
         self._pieces: list[tuple[str, str]] = []  # `^`, `_`, `link` for a note's mark, `equation` or ""; and the text
         self._fields: list[tuple[str, bool]] = []  # of each open field its instruction, and whether its result began
+        self._in_numbers = 0  # open fields that are the number of a page
         self.notes: list[Note] = []
         self.boxes: list[Element] = []
         self.page_number = False
@@ -145,11 +146,14 @@ class _Reader:
         mark = element.get(w("fldCharType"))
         if mark == "begin":
             self._fields.append(("", False))
-        elif mark == "separate" and self._fields:
-            self._fields[-1] = (self._fields[-1][0], True)
-        elif mark == "end" and self._fields:
-            code, _ = self._fields.pop()
-            self.page_number |= _PAGE_NUMBER.match(code) is not None
+        elif mark in ("separate", "end") and self._fields:
+            code, begun = self._fields.pop()
+            is_number = _PAGE_NUMBER.match(code) is not None
+            self.page_number |= is_number
+            self._in_numbers -= is_number and begun
+            if mark == "separate":
+                self._fields.append((code, True))
+                self._in_numbers += is_number
 
     def read_instruction(self, element: Element, raised: str) -> None:
         if self._fields and not self._fields[-1][1]:
@@ -163,6 +167,8 @@ class _Reader:
 
     def text(self) -> str:
         """All that was read, with raised and lowered text written so that it stays what it means."""
+        if not any(kind for kind, _ in self._pieces):
+            return "".join(text for _, text in self._pieces)
         pieces = [(kind, "".join(text for _, text in group)) for kind, group in groupby(self._pieces, lambda p: p[0])]
         if len(pieces) == 1 and pieces[0][0] != "link":  # all of it is raised, or nothing
             return pieces[0][1]
@@ -171,8 +177,9 @@ class _Reader:
         for place, (kind, text) in enumerate(pieces):
             after = pieces[place + 1][1] if place + 1 < len(pieces) else ""
             part = text
-            if kind in ("^", "link"):
-                ahead, mark, behind = re.fullmatch(r"(\s*)(.*?)(\s*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+            if kind in ("^", "link") and (mark := text.strip()):
+                start = text.index(mark)
+                ahead, behind = text[:start], text[start + len(mark) :]
                 part = ahead + superscript(written + ahead, mark, behind + after, link=kind == "link") + behind
             elif kind == "_" and text.strip().isalpha() and written[-1:].isalnum():
                 part = f"_{text.strip()}"
@@ -181,8 +188,7 @@ class _Reader:
         return "".join(parts)
 
     def add(self, text: str, kind: str) -> None:
-        in_number = bool(self._fields) and any(begun and _PAGE_NUMBER.match(code) for code, begun in self._fields)
-        if text and not in_number:
+        if text and not self._in_numbers:
             self._pieces.append((kind, text))
 
 
@@ -193,11 +199,9 @@ def _symbol(element: Element) -> str:
     except ValueError:
         return ""
     font = _FONTS.get(element.get(w("font"), "").lower())
-    if 0xF000 <= code <= 0xF0FF:
-        code -= 0xF000
-    if font is not None:
-        return font.get(chr(code), "") if code < 256 else ""
-    return chr(code) if 32 <= code < 0xD800 else ""
+    if font is not None or 0xF000 <= code <= 0xF0FF:  # the place of a character in a font of symbols
+        return (font or {}).get(chr(code & 0xFF), "")
+    return chr(code) if 0x20 <= code < 0xD800 else ""
 
 
 _READERS: dict[str, Callable[[_Reader, Element, str], None]] = {
