@@ -1,12 +1,11 @@
 """Ask a folder of documents: `python examples/compare.py FOLDER QUESTION`."""
 
 import sys
-from pathlib import Path
 
 import spring
 
 folder, question = sys.argv[1:]
-collection = spring.read_collection([Path(folder)])
+collection = spring.read_collection(folder)
 for file in collection.results:
     print(file.line)
 engine = spring.load_engine()

@@ -10,7 +10,7 @@ import spring
 
 questions, documents, output = map(Path, sys.argv[1:4])
 backbone = spring.load_backbone(sys.argv[4] if len(sys.argv) > 4 else "smollm2-135m-instruct")
-collection = spring.read_collection([documents])
+collection = spring.read_collection(documents)
 examples = spring.Examples(
     backbone,
     spring.read_questions(questions).questions,

@@ -12,6 +12,7 @@ import pytest
 
 import spring
 from spring.generation.engine import LocalEngine
+from spring.rag.library import load_samples
 from spring.web.api import Api
 from tests.conftest import ROOT
 
@@ -87,3 +88,16 @@ def test_every_public_name_and_argument_of_the_page_is_documented() -> None:
 def test_nothing_documented_is_missing() -> None:
     for name in re.findall(r"\bspring\.(\w+)", "\n".join(BLOCKS)):
         assert name in spring.__all__, name
+
+
+def test_documents_are_named_by_a_path_or_a_text_or_several() -> None:
+    folder = INVENTIONS / "documents"
+    whole = spring.read_collection([folder]).passages
+    assert whole
+    for paths in (folder, str(folder), [str(folder)], iter((str(folder),))):
+        assert spring.read_collection(paths).passages == whole
+    assert spring.read_questions(str(INVENTIONS / "questions.jsonl")).questions
+
+
+def test_without_the_sample_collections_there_are_none(tmp_path: Path) -> None:
+    assert load_samples(tmp_path / "missing") == load_samples(tmp_path) == []  # as in an installed wheel

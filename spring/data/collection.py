@@ -55,7 +55,7 @@ def free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
+def read_collection(paths: str | Path | Iterable[str | Path], words: int = 100) -> Collection:
     """Read files, and the files in folders, into passages of about `words` words, in this process.
 
     For files that can be trusted; all others are read by `spring.data.sandbox.files`, with limits.
@@ -65,7 +65,8 @@ def read_collection(paths: Iterable[Path], words: int = 100) -> Collection:
     passages: list[Passage] = []
     results: list[FileResult] = []
     taken: set[str] = set()
-    for path, found in find_files(paths).items():
+    given = [paths] if isinstance(paths, str | Path) else paths
+    for path, found in find_files(map(Path, given)).items():
         name = free_name(shown_name(found), taken)
         try:
             document = read_document(path, name)

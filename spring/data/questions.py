@@ -73,7 +73,7 @@ class QuestionSet:
         return f"{len(self.skipped)} row{'s' if len(self.skipped) > 1 else ''} skipped: {reasons}."
 
 
-def read_questions(path: Path) -> QuestionSet:
+def read_questions(path: str | Path) -> QuestionSet:
     """Read the questions of a file, in order.
 
     A missing `id` becomes the row's number; a repeated one gets the number added, so that ids are unique.
@@ -82,6 +82,7 @@ def read_questions(path: Path) -> QuestionSet:
         DocumentError: the file cannot be read, or no row of it is a question with golden answers.
 
     """
+    path = Path(path)
     if path.suffix.lower() not in QUESTION_TYPES:
         raise DocumentError(f"{path.name} is no question file: it must be {', '.join(QUESTION_TYPES)}.")
     try:

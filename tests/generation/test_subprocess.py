@@ -65,6 +65,23 @@ def test_it_answers_as_the_engine_does(process: SubprocessEngine, llama_engine: 
     assert sampled[0] == sampled[1]
 
 
+def test_it_attributes_as_the_engine_does(process: SubprocessEngine, llama_engine: LocalEngine) -> None:
+    draft = PromptDraft(QUESTION, tuple(PASSAGES), (0, 50), ("examples",))
+    ids = [(5, 6, 7), (8,), ()]
+    ours, theirs = (list(engine.attribute(draft, ids))[-1] for engine in (llama_engine, process))
+    assert (theirs.done, theirs.steps) == (5, 5)
+    for our, their in zip(ours.answers, theirs.answers, strict=True):
+        assert (their.tokens, their.baseline) == (our.tokens, our.baseline)
+        assert their.drops == pytest.approx(our.drops, abs=1e-4)
+        assert their.own == pytest.approx(our.own, abs=1e-5)
+    stream = process.attribute(draft, ids)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert not process._child._boxes
+    with pytest.raises(PromptError, match="There are 1 answers for 3 prompts"):
+        list(process.attribute(draft, ids[:1]))
+
+
 def test_streams_take_turns_and_a_dropped_one_is_stopped(process: SubprocessEngine) -> None:
     long, short = (process.stream(asks(PROMPT, (0,)), DecodingOptions(200, ignore_eos=True)) for _ in range(2))
     next(long)

@@ -35,9 +35,8 @@ from spring.data.loaders.text import load_log, load_text
 from spring.data.loaders.workbook import load_xlsx
 from spring.errors import DocumentError
 
-# By the file's bytes; the number is that of the pages which it may have.
+# By the file's bytes, beside .pdf; the number is that of the pages which it may have.
 _BINARY: dict[str, Callable[[bytes, int], Content]] = {
-    ".pdf": load_pdf,
     ".docx": lambda data, _: load_docx(data),
     ".xlsx": load_xlsx,
     ".pptx": load_pptx,
@@ -62,16 +61,18 @@ _TEXT: dict[str, Callable[[str], Content]] = {
     ".xml": load_xml,
 }
 MARKUP_TYPES = (".html", ".htm", ".xhtml", ".xml")  # they may declare their encoding
-FILE_TYPES: tuple[str, ...] = (*_BINARY, *_TEXT)
+FILE_TYPES: tuple[str, ...] = (".pdf", *_BINARY, *_TEXT)
 
 
-def read_file(path: Path, most_pages: int | None = None) -> Content:
+def read_file(path: Path, most_pages: int | None = None, in_time: Callable[[], bool] = lambda: True) -> Content:
     """The pages of a file of one of FILE_TYPES, in order, at least one with a word; and the warnings.
+
+    in_time: whether there is time for one more page; of a long PDF the rest is left out, with a warning.
 
     Raises DocumentError: what was wrong and what to do, to be put after the name of the file.
     """
     try:
-        content = _read(path, most_pages or sys.maxsize)
+        content = _read(path, most_pages or sys.maxsize, in_time)
     except PARSER_ERRORS as error:
         raise DocumentError("it could not be read and is probably damaged; save it again") from error
     except MemoryError as error:
@@ -82,7 +83,7 @@ def read_file(path: Path, most_pages: int | None = None) -> Content:
     return content
 
 
-def _read(path: Path, most_pages: int) -> Content:
+def _read(path: Path, most_pages: int, in_time: Callable[[], bool]) -> Content:
     suffix = path.suffix.lower()
     if os.path.isdir(path):  # os.path's tests, because Path's raise on some names
         raise DocumentError("it is a folder without files to read; give a file")
@@ -92,6 +93,8 @@ def _read(path: Path, most_pages: int) -> Content:
         raise DocumentError(f"skipped, its type is not read; save it as one of {' '.join(FILE_TYPES)}")
     data = path.read_bytes()
     kind = kind_of(data, suffix)
+    if kind == ".pdf":
+        return load_pdf(data, most_pages, in_time)
     if kind or suffix == ".eml":
         return _BINARY[kind or suffix](data, most_pages)
     text, decoding_warnings = decode(data, suffix in MARKUP_TYPES or data.lstrip()[:1] == b"<")
