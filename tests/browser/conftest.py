@@ -32,6 +32,11 @@ CONTRAST = """(element, property) => {
   const back = luminance(parse(getComputedStyle(behind).backgroundColor));
   return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
 }"""
+NOTE_START = """() => {
+  const stop = document.querySelector('#stop');
+  window.isStarted = false;
+  new MutationObserver(() => { window.isStarted ||= !stop.disabled }).observe(stop, {attributes: true});
+}"""
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
@@ -108,8 +113,9 @@ class Visitor:
         self.wait_idle()
 
     def start(self) -> None:
+        self.page.evaluate(NOTE_START)  # a short answer may be over before anybody looks
         self.page.click("#compare")
-        self.wait("!document.querySelector('#stop').disabled")
+        self.wait("window.isStarted")
 
     def widths(self, *widths: int) -> Iterator[int]:
         """Give the window each of these widths, at which nothing may stick out."""

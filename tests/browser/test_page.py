@@ -158,7 +158,7 @@ def test_errors_are_one_sentence_and_lose_nothing(page):
     page.wait_idle()
     page.shorten(3)
     page.ask("Xylophonist quokkas?")
-    assert "No passage shares a word with the question" in page.text("#status")
+    assert "None of the words occur in your documents" in page.text("#status")
     assert page.page.input_value("#question textarea") == "Xylophonist quokkas?"
 
 
