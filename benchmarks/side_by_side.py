@@ -2,8 +2,9 @@
 
     python -m benchmarks.side_by_side [--json] [--runs 5]
 
-Keys: `two` for k in (0, 50), `eight` for k in (0, 1, 2, 5, 10, 20, 30, 50), `again`: the time to the first token
-when asking once more with another k on the same passages, divided by the first time's; and the median seconds.
+Keys: `two` for k in (0, 50); `eight` for k in (0, 1, 2, 5, 10, 20, 30, 50); `three`: the time of k in (0, 50) and the
+worked examples in words, divided by that of the two; `again`: the time to the first token when asking again with
+another k on the same passages, divided by the first time's; and the median seconds.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.recipe import Recipe
 from spring.data.types import Passage
 from spring.generation.engine import LocalEngine
-from spring.generation.types import DecodingOptions, GenerationRequest
+from spring.generation.types import DecodingOptions, GenerationRequest, Progress
 from spring.models.loader import load_backbone
 from spring.rag.prompt import Prompt, build_prompt
 from spring.settings import DEFAULT_BACKBONE
@@ -25,6 +26,7 @@ TWO = (0, 50)
 EIGHT = (0, 1, 2, 5, 10, 20, 30, 50)
 NEW_TOKENS = 32
 PASSAGE_TOKENS = 600
+QUESTION = "When does the ferry of Orlo Station leave the northern pier?"
 
 
 def passages_of(engine: LocalEngine, tokens: int) -> Prompt:
@@ -33,16 +35,26 @@ def passages_of(engine: LocalEngine, tokens: int) -> Prompt:
     count = 1
     while True:
         passages = [Passage("benchmark.txt", 1, i, sentence * count) for i in range(3)]
-        prompt = build_prompt(passages, "When does the ferry of Orlo Station leave the northern pier?")
+        prompt = build_prompt(passages, QUESTION)
         if len(engine.backbone.tokenization.encode(prompt)[0]) >= tokens:
             return prompt
         count += 1
 
 
+def asked(prompt: Prompt, ks: Sequence[int]) -> list[GenerationRequest]:
+    """A request for each k."""
+    return [GenerationRequest(prompt, k) for k in ks]
+
+
+def generate(engine: LocalEngine, requests: Sequence[GenerationRequest]) -> Progress:
+    """All answers, of the same length."""
+    *_, progress = engine.stream(requests, DecodingOptions(NEW_TOKENS, ignore_eos=True))
+    return progress
+
+
 def ours(engine: LocalEngine, prompt: Prompt, ks: Sequence[int]) -> tuple[float, list[list[int]]]:
     """Time to the first token of all rows, and the ids generated."""
-    stream = engine.stream([GenerationRequest(prompt, k) for k in ks], DecodingOptions(NEW_TOKENS, ignore_eos=True))
-    *_, progress = stream
+    progress = generate(engine, asked(prompt, ks))
     return progress.answers[0].first_token_seconds, [list(ids) for ids in progress.ids]
 
 
@@ -59,6 +71,8 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
     # than cores its barriers sleep, which slows down both ways, ours the more.
     recipe = engine.on_worker(Recipe.extend, engine.backbone, engine.tokens)
     prompt = passages_of(engine, PASSAGE_TOKENS)
+    words = build_prompt([], QUESTION, "examples").after
+    examples = GenerationRequest(Prompt(prompt.before, words), 0, "examples")
     seconds: dict[str, list[float]] = {}
     for run in range(runs + 1):  # the first is a warm-up
         took: dict[str, float] = {}
@@ -78,6 +92,8 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
             if texts != theirs:
                 raise SystemExit(f"the two ways gave different tokens for k in {ks}")
         engine.prefixes.clear()
+        took["three_ours"] = timed(lambda: generate(engine, [*asked(prompt, TWO), examples]))
+        engine.prefixes.clear()
         took["first"] = ours(engine, prompt, (0, 50))[0]
         took["again"] = ours(engine, prompt, (0, 20))[0]
         report(f"run {run}: " + ", ".join(f"{key} {value:.2f} s" for key, value in took.items()))
@@ -88,6 +104,7 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
     return {
         "two": round(median["two_ours"] / median["two_recipe"], 3),
         "eight": round(median["eight_ours"] / median["eight_recipe"], 3),
+        "three": round(median["three_ours"] / median["two_ours"], 3),
         "again": round(median["again"] / median["first"], 3),
         "seconds": {key: round(value, 3) for key, value in median.items()},
         "runs": runs,

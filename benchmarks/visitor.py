@@ -1,19 +1,21 @@
-"""A visitor of the page without a browser: the same requests in the same order, many of them at once."""
+"""A visitor of the page without a browser, who sends the same requests in the same order; many can run at once."""
 
 import html
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 from gradio_client.utils import apply_diff
 
 API = "gradio_api"
 OWN = "Your documents"
+TICKET = "compare_ticket"
+Outputs = dict[str, Any]
 _ANSWER = re.compile(r'<div class="answer"[^>]*>(.*?)</div>', re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 
@@ -26,6 +28,39 @@ def text_of(fragment: str) -> str:
 def answers_of(cards: str) -> list[str]:
     """The texts of the answers on the page."""
     return [text_of(answer) for answer in _ANSWER.findall(cards)]
+
+
+class Handler(NamedTuple):
+    """One of the page's event handlers; components go by their `elem_id`, those that have none by their number."""
+
+    number: int
+    inputs: dict[str, Any]  # values on a page just opened
+    outputs: list[str]
+
+    def data(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """The values to send."""
+        if unknown := inputs.keys() - self.inputs.keys():
+            raise KeyError(f"no input {sorted(unknown)}: there are {sorted(self.inputs)}")
+        return list((self.inputs | {**inputs}).values())
+
+    def named(self, outputs: list[Any]) -> Outputs:
+        """What came, by name."""
+        return dict(zip(self.outputs, outputs, strict=False))
+
+
+def handlers_of(config: dict[str, Any]) -> dict[str, Handler]:
+    """The handlers in Gradio's configuration of a page, by name."""
+    props = {component["id"]: component["props"] for component in config["components"]}
+    names = {number: values.get("elem_id") or str(number) for number, values in props.items()}
+    return {
+        call["api_name"]: Handler(
+            call["id"],
+            {names[number]: props[number].get("value") for number in call["inputs"]},
+            [names[number] for number in call["outputs"]],
+        )
+        for call in config["dependencies"]
+        if call["api_name"]
+    }
 
 
 class Visitor:
@@ -43,12 +78,12 @@ class Visitor:
             base_url=url, timeout=120, headers={"X-Forwarded-For": address}, limits=httpx.Limits(max_connections=None)
         )
         self._stack = AsyncExitStack()
-        self.functions: dict[str, int] = {}
+        self.handlers: dict[str, Handler] = {}
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.client)
         config = (await self.client.get("config")).raise_for_status().json()
-        self.functions = {function["api_name"]: function["id"] for function in config["dependencies"]}
+        self.handlers = handlers_of(config)
         beat = self.client.stream("GET", f"{API}/heartbeat/{self.session}")
         await self._stack.enter_async_context(beat)
         return self
@@ -57,20 +92,22 @@ class Visitor:
         await self._stack.aclose()
 
     async def post(self, path: str, **fields: Any) -> httpx.Response:
-        """Any call, with the session's name."""
+        """Post any call, with the session's name."""
         return await self.client.post(f"{API}/{path}", json={"session_hash": self.session, **fields})
 
-    async def call(self, name: str, *data: Any) -> list[Any]:
-        """A handler that answers at once."""
-        response = await self.post("run/predict", fn_index=self.functions[name], data=data)
-        return list(response.raise_for_status().json()["data"])
+    async def call(self, name: str, **inputs: Any) -> Outputs:
+        """Call a handler that answers at once; inputs that are not given are those of a page just opened."""
+        handler = self.handlers[name]
+        response = await self.post("run/predict", fn_index=handler.number, data=handler.data(inputs))
+        return handler.named(response.raise_for_status().json()["data"])
 
-    async def join(self, name: str, *data: Any) -> httpx.Response:
+    async def join(self, name: str, **inputs: Any) -> httpx.Response:
         """Start a handler that streams; nothing is read yet."""
-        return await self.post("queue/join", fn_index=self.functions[name], data=data)
+        handler = self.handlers[name]
+        return await self.post("queue/join", fn_index=handler.number, data=handler.data(inputs))
 
     async def read(self) -> AsyncIterator[list[Any]]:
-        """The outputs of the one handler that was started, snapshot by snapshot.
+        """Yield the outputs of the one handler that was started, snapshot by snapshot.
 
         Raises:
             RuntimeError: it failed; what the page would show.
@@ -94,11 +131,15 @@ class Visitor:
                 if message["msg"] in ("process_completed", "unexpected_error"):
                     return
 
-    async def stream(self, name: str, *data: Any) -> AsyncIterator[list[Any]]:
-        """Start a handler and read what comes."""
-        (await self.join(name, *data)).raise_for_status()
+    async def stream(self, name: str, **inputs: Any) -> AsyncIterator[Outputs]:
+        """Start a handler; yield what the page shows, with what it showed before, whenever something comes."""
+        (await self.join(name, **inputs)).raise_for_status()
+        shown: Outputs = {}
         async for outputs in self.read():
-            yield outputs
+            shown |= {
+                name: new for name, new in self.handlers[name].named(outputs).items() if not isinstance(new, dict)
+            }
+            yield dict(shown)
 
     async def upload(self, *files: Path) -> list[dict[str, Any]]:
         """Send files; returns what a call names them by."""
@@ -112,30 +153,51 @@ class Visitor:
 
     async def add_documents(self, *files: Path) -> str:
         """Upload files and have them read; returns the lines below the box."""
-        lines = ""
-        async for outputs in self.stream("upload", await self.upload(*files)):
-            lines = outputs[2] if isinstance(outputs[2], str) else lines
-        return text_of(lines)
+        return await self.read_uploads(await self.upload(*files))
+
+    async def read_uploads(self, files: list[dict[str, Any]]) -> str:
+        """Have uploaded files read; returns the lines below the box."""
+        shown: Outputs = {}
+        async for shown in self.stream("upload", upload=files):  # noqa: B007  # the last one is wanted
+            pass
+        return text_of(shown["files"])
+
+    async def begin(self) -> float:
+        """Press Compare; returns the ticket of the request, of which nothing is asked yet."""
+        return float((await self.call("compare_begin"))[TICKET])
+
+    async def compare(self, **inputs: Any) -> AsyncIterator[Outputs]:
+        """Press Compare and yield what the page shows."""
+        async for shown in self.stream("compare_stream", **{TICKET: await self.begin(), **inputs}):
+            yield shown
 
     async def ask(
-        self, question: str, name: str = OWN, k: int = 50, passages: int = 3, tokens: int = 8, told: bool = False
+        self, question: str, name: str = OWN, tokens: int = 8, **inputs: Any
     ) -> AsyncIterator[tuple[str, str, str]]:
-        """Press Compare; yields status, answers and passages as HTML whenever they change."""
-        ticket = (await self.call("begin_2"))[0]
-        shown = ["", "", ""]
-        async for outputs in self.stream("ask", ticket, question, name, k, passages, told, "", tokens, 0):
-            news = [new if isinstance(new, str) else old for old, new in zip(shown, outputs, strict=False)]
-            if news != shown:
-                shown = news
-                yield news[0], news[1], news[2]
+        """Press Compare; yields status, answers and passages as HTML whenever they change.
 
-    async def answer(self, question: str, **settings: Any) -> tuple[str, list[str], str]:
+        Args:
+            question: what to ask.
+            name: of the collection.
+            tokens: of the longest answer.
+            inputs: others that are changed.
+
+        """
+        before = None
+        inputs = {"question": question, "collection": name, "max_new_tokens": tokens, "expected": ""} | inputs
+        async for shown in self.compare(**inputs):
+            now = tuple(shown.get(name, "") for name in ("status", "answers", "passages"))
+            if now != before:
+                before = now
+                yield now
+
+    async def answer(self, question: str, **inputs: Any) -> tuple[str, list[str], str]:
         """Press Compare and wait; returns the status' text, the answers' texts, and the passages' HTML."""
         status = cards = passages = ""
-        async for status, cards, passages in self.ask(question, **settings):  # noqa: B007  # the last one is wanted
+        async for status, cards, passages in self.ask(question, **inputs):  # noqa: B007  # the last one is wanted
             pass
         return text_of(status), answers_of(cards), passages
 
     async def stop(self) -> None:
         """Press Stop."""
-        await self.call("stop_2")
+        await self.call("compare_stop")

@@ -7,9 +7,10 @@ from typing import ParamSpec, TypeVar
 
 from spring.generation.fitting import fit
 from spring.generation.kv_cache import PrefixCache
+from spring.generation.leave_one_out import LeaveOneOut
 from spring.generation.model_thread import ModelThread
 from spring.generation.stream import Stream
-from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress, PromptDraft
+from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
 from spring.models.finder import find_tokens
 from spring.models.loader import load_backbone, to_stderr
@@ -78,6 +79,15 @@ class LocalEngine:
 
         """
         return Stream(self, requests, options).run()
+
+    def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
+        """Attribute generated answers to the passages; see `spring.generation.leave_one_out`.
+
+        Raises:
+            PromptError: the answers do not belong to the draft, or do not fit into the context.
+
+        """
+        return LeaveOneOut(self, draft, ids).run()
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step on the model thread in inference mode and wait for it.

@@ -95,6 +95,23 @@ class Prefix:
         return sum(layer.nbytes for layer in self.layers)
 
 
+def copy_prefix(prefix: Prefix, ids: tuple[int, ...], length: int, capacity: int) -> Prefix:
+    """A prefix of its own with the first `length` positions of another.
+
+    Args:
+        prefix: is left as it is.
+        ids: of the new prefix; the first `length` are those of the other, unless virtual tokens are copied too.
+        length: positions to copy.
+        capacity: positions for which the new one has room.
+
+    """
+    cache = new_cache(len(prefix.layers), capacity)
+    if length:
+        for layer, source in zip(cast(list[BufferedLayer], cache.layers), prefix.layers, strict=True):
+            layer.update(source.keys[:, :, :length], source.values[:, :, :length])
+    return Prefix(ids, cache)
+
+
 def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: int) -> Cache:
     """A cache with a row for each prefix: the passages end at the same slot, `virtual_tokens` follow.
 

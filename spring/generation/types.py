@@ -1,5 +1,6 @@
 """Types of generation: requests, answers, snapshots while they are written, and the interface of an engine."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -144,20 +145,51 @@ class PromptDraft:
     baselines: tuple[Baseline, ...] = ()  # an answer for each, after those
     max_new_tokens: int = GREEDY.max_new_tokens
 
-    def requests(self, kept: int) -> tuple[GenerationRequest, ...]:
-        """The request of each answer with the first `kept` passages.
+    def requests(self, kept: int, left_out: int = 0) -> tuple[GenerationRequest, ...]:
+        """The request of each answer with the first `kept` passages, but for the one with the number `left_out`.
 
         Raises:
             PromptError: the question is empty.
 
         """
         passages = self.passages[:kept]
-        plain = build_prompt(passages, self.question)
-        words = ((baseline, build_prompt(passages, self.question, baseline)) for baseline in self.baselines)
+        plain = build_prompt(passages, self.question, left_out=left_out)
+        words = ((baseline, build_prompt(passages, self.question, baseline, left_out)) for baseline in self.baselines)
         return (
             *(GenerationRequest(plain, k) for k in self.virtual_tokens),
             *(GenerationRequest(prompt, 0, baseline) for baseline, prompt in words),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAttribution:
+    """How much one answer depends on each passage, and how likely its tokens are under other conditions.
+
+    All values are of the answer's own ids, teacher-forced. They are empty, or None in `drops`, until computed.
+    """
+
+    virtual_tokens: int
+    baseline: BaselineOrNone
+    tokens: tuple[str, ...]  # text of each; joined they are the answer
+    drops: tuple[float | None, ...]  # by passage: nats that the log-probability loses when it is left out
+    own: tuple[float, ...] = ()  # probability of each token as it was asked: with its k, or with its baseline's words
+    with_tokens: tuple[float, ...] = ()  # with the largest k of the comparison; empty without virtual tokens
+    without_tokens: tuple[float, ...] = ()  # with k = 0, the plain prompt
+    without_passages: tuple[float, ...] = ()  # as it was asked, without any passage
+
+    @property
+    def log_probability(self) -> float:
+        """Natural logarithm of the probability of the whole answer, as it was asked."""
+        return sum(math.log(max(probability, 1e-45)) for probability in self.own)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A snapshot of the attribution of a comparison's answers to its passages."""
+
+    answers: tuple[AnswerAttribution, ...]  # in the order of the comparison's
+    steps: int  # conditions to be computed: with all passages, without any, without each
+    done: int = 0  # of these
 
 
 class BackboneFacts(Protocol):
@@ -228,6 +260,18 @@ class Engine(Protocol):
 
     def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
         """Generate all answers at once, a snapshot after every step; to drop the iterator is to stop."""
+
+    def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
+        """Attribute generated answers to the passages, a snapshot after every step; to drop the iterator is to stop.
+
+        Args:
+            draft: the question, the passages that the model saw, and the answers asked for.
+            ids: the generated ids of each answer, `Progress.ids`.
+
+        Raises:
+            PromptError: the answers do not belong to the draft, or do not fit into the context.
+
+        """
 
 
 def check_ks(virtual_tokens: Sequence[int], n: int) -> None:

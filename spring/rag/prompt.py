@@ -71,13 +71,14 @@ class Prompt:
         return self.before + self.after
 
 
-def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline = "plain") -> Prompt:
+def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline = "plain", left_out: int = 0) -> Prompt:
     """Lay out passages (best first) and question.
 
     Args:
         passages: what stands left of the seam.
         question: what stands right of it.
         baseline: words between the two; "chat" has none, as its template is the tokenizer's.
+        left_out: number of a passage to leave out, while the others keep theirs; 0: none.
 
     Raises:
         PromptError: the question is empty.
@@ -87,6 +88,7 @@ def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline 
     if not question:
         raise PromptError("Please type a question.")
     # Without passages the blank line stays: the model's key/value cache must not be empty.
-    before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in enumerate(passages, start=1)) + "\n"
+    numbered = [(rank, passage) for rank, passage in enumerate(passages, start=1) if rank != left_out]
+    before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in numbered) + "\n"
     words = {"instruction": f"{INSTRUCTION}\n", "examples": worked_examples()}.get(baseline, "")
     return Prompt(before, f"{words}Question: {question}\nAnswer:")

@@ -6,19 +6,22 @@ from typing import Any
 
 import gradio as gr
 
+from spring.data.loaders.registry import FILE_TYPES
 from spring.errors import ModelError, PromptError, SpringError
 from spring.generation.comparison import as_dict, compare
 from spring.rag.library import Library
-from spring.web.tabs.compare import Page
-from spring.web.visitors.collections import OWN
+from spring.web.shared import Shared
+from spring.web.visitors.documents import OWN
 from spring.web.visitors.requests import comparison_settings, question_text, visitor_of
+
+EXPECTED_TOKENS = 50  # the default of k
 
 
 class Api:
     """The handler; a program's questions wait in the same queue as the page's."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
         self._numbers = itertools.count(1)
 
     def compare(
@@ -41,7 +44,7 @@ class Api:
             passages: how many passages are retrieved, 1 to 20.
             collection: name of a sample collection, for example "Orlo station".
             documents: files to ask about instead of a collection (PDF, DOCX, HTML, Markdown, TXT, CSV, JSONL).
-            instruction: one more answer, told in words instead of by virtual tokens.
+            instruction: one more answer, with an instruction in words in place of the virtual tokens.
             max_new_tokens: longest answer, 1 to 256 tokens.
             temperature: 0 is greedy.
             request: filled in by Gradio.
@@ -51,43 +54,64 @@ class Api:
             answers [{virtual_tokens, instruction, text, new_tokens, seconds}].
 
         """
-        page, shelf = self.page, self.page.shelf
+        shared, documents_of = self.shared, self.shared.documents
         visitor, address = visitor_of(request)
-        turn, held = None, f"{visitor} {next(self._numbers)}"
+        queued, held = None, f"{visitor} {next(self._numbers)}"
         try:
             settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, instruction, temperature)
             text = question_text(question)
             if documents:
                 library = self._read(documents, visitor, address)
-                page.sessions.keep(held, library, address)  # what waits with it counts towards the budgets
+                shared.sessions.keep(held, library, address)  # counts towards the memory budgets while it waits
             else:
-                library = shelf.library(collection, visitor)
-            turn = page.turns.join(visitor, address)
-            for _ in page.until_ready(turn):
+                library = documents_of.library(collection, visitor)
+            queued = shared.queue.join(visitor, address)
+            for _ in shared.wait(queued):
                 pass
-            for comparison in compare(page.engine, library.retriever, text, settings):
+            for comparison in compare(shared.engine, library.retriever, text, settings):
                 if comparison.progress.done:
-                    return as_dict(comparison, page.engine)
-                if turn.over:
+                    return as_dict(comparison, shared.engine)
+                if queued.over:
                     break
-            raise ModelError(page.ending(turn))
+            raise ModelError(shared.ending(queued))
         except SpringError as error:
             raise gr.Error(str(error), print_exception=False) from error
         finally:
-            if turn:
-                page.turns.finish(turn)
-            page.sessions.forget(held)
-            shelf.discard(documents or [])
+            if queued:
+                shared.queue.finish(queued)
+            shared.sessions.forget(held)
+            documents_of.discard(documents or [])
 
-    def _read(self, documents: Sequence[str], visitor: str, address: str) -> Library:
-        """Read files when it is their turn."""
-        shelf, turn = self.page.shelf, self.page.reading.join(visitor, address)
+    def _read(self, files: Sequence[str], visitor: str, address: str) -> Library:
+        """Wait in the queue for reading files, and read them."""
+        queued = self.shared.reading.join(visitor, address)
         try:
-            for _ in self.page.reading.wait(turn):
+            for _ in self.shared.reading.wait(queued):
                 pass
-            library = Library.build(OWN, shelf.read(documents, turn))
+            library = Library.build(OWN, self.shared.documents.read(files, queued))
         finally:
-            self.page.reading.finish(turn)
+            self.shared.reading.finish(queued)
         if not library.collection.passages:
             raise PromptError("; ".join(result.line for result in library.collection.results))
         return library
+
+
+def add_api(shared: Shared) -> None:
+    """Add the endpoints; their inputs are components that the page does not show. Call it inside `gr.Blocks`."""
+    inputs = {
+        "question": gr.Textbox(visible=False),
+        "virtual_tokens": gr.Number(EXPECTED_TOKENS, visible=False),
+        "passages": gr.Number(3, visible=False),
+        "collection": gr.Textbox(shared.documents.collections[0], visible=False),
+        "documents": gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
+        "instruction": gr.Checkbox(False, visible=False),
+        "max_new_tokens": gr.Number(50, visible=False),
+        "temperature": gr.Number(0, visible=False),
+    }
+    gr.Button(visible=False).click(
+        Api(shared).compare,
+        list(inputs.values()),
+        gr.JSON(visible=False),
+        api_name="compare",
+        concurrency_limit=None,  # the request queue decides who waits
+    )

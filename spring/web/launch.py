@@ -1,4 +1,4 @@
-"""Serve the page: what Gradio is told, the gate before it, and the tidying while it runs."""
+"""Serve the page: Gradio's settings, the gateway in front of it, and the periodic cleaning up."""
 
 import os
 import threading
@@ -12,16 +12,16 @@ from starlette.middleware import Middleware
 from spring.generation.types import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
-from spring.web.gateway import gradio_patches as gradio_state
+from spring.web.gateway import gradio_patches
 from spring.web.gateway.gateway import Gateway, GatewayLimits
 from spring.web.layout import KEYBOARD, build_demo, theme
-from spring.web.tabs.compare import Page
+from spring.web.shared import Shared
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
 
-QUEUE_SIZE = 64  # of Gradio's own queue, which hands everything on at once to ours
-THREADS = 128  # whoever waits has one
-GRADIO_SESSIONS = 1000  # of which Gradio remembers what it changed on the page; documents are none of that
+QUEUE_SIZE = 64  # of Gradio's own queue, which passes everything on to ours at once
+THREADS = 128  # every waiting request has one
+GRADIO_SESSIONS = 1000  # whose changes of the page Gradio remembers; documents are kept elsewhere
 TIDY_SECONDS = 15.0
 CSS = Path(__file__).parent / "style.css"
 
@@ -44,13 +44,13 @@ def launch(
 
     """
     megabyte = 2**20
-    presence, uploads = Connections(), Uploads(_folder("GRADIO_TEMP_DIR"), settings.sessions_megabytes * megabyte)
-    # Gradio reads these itself. Its analysis of all past calls takes longer the more there are.
+    connections, uploads = Connections(), Uploads(_folder("GRADIO_TEMP_DIR"), settings.sessions_megabytes * megabyte)
+    # Gradio reads these itself. Its analysis of past calls takes longer the more there are: one is kept.
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**60)
-    page = Page(engine, samples, settings, presence, uploads)
-    demo = build_demo(page)
+    shared = Shared(engine, samples, settings, connections, uploads)
+    demo = build_demo(shared)
     demo.queue(max_size=QUEUE_SIZE, api_open=False)
     limits = GatewayLimits(
         upload=settings.session_megabytes * megabyte,
@@ -72,20 +72,20 @@ def launch(
         max_file_size=limits.file,
         max_threads=THREADS,
         state_session_capacity=GRADIO_SESSIONS,
-        app_kwargs={"middleware": [Middleware(Gateway, presence=presence, uploads=uploads, limits=limits)]},
+        app_kwargs={"middleware": [Middleware(Gateway, connections=connections, uploads=uploads, limits=limits)]},
         theme=theme(),
         css_paths=[CSS],
         js=KEYBOARD,
     )
-    gradio_state.bound(demo, presence.away)
-    return Site(address, page, demo, uploads)
+    gradio_patches.bound(demo, connections.away)
+    return Site(address, shared, demo, uploads)
 
 
 class Site:
-    """A page that is being served; on leaving it as a context, no longer."""
+    """A page that is being served; leaving it as a context ends that."""
 
-    def __init__(self, address: str, page: Page, demo: gr.Blocks, uploads: Uploads) -> None:
-        self.address, self.page = address, page
+    def __init__(self, address: str, shared: Shared, demo: gr.Blocks, uploads: Uploads) -> None:
+        self.address, self.shared = address, shared
         self._demo, self._uploads = demo, uploads
         self._closed = threading.Event()
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
@@ -99,9 +99,9 @@ class Site:
         self._uploads.close()
 
     def _tidy(self) -> None:
-        """Drop what has expired, time and again."""
+        """Drop what has expired, every few seconds."""
         while not self._closed.wait(TIDY_SECONDS):
-            self.page.sessions.tidy()
+            self.shared.sessions.tidy()
             self._uploads.tidy()
 
 

@@ -1,31 +1,33 @@
-"""The Gradio page: its layout, and which handler answers which event."""
+"""The page: a header, the form, and the tabs."""
 
 from typing import Any
 
 import gradio as gr
 
-from spring.data.loaders.registry import FILE_TYPES
-from spring.web.api import Api
-from spring.web.tabs.compare import COMPARE, EXPECTED_TOKENS, PRIVATE, Page
-from spring.web.tabs.evaluate import EVALUATE, add_evaluate_tab
-from spring.web.tabs.sweep import SWEEP, add_sweep_tab
-from spring.web.visitors.collections import EXAMPLES, GOLD_SEPARATOR
-from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS
+from spring.errors import SpringError
+from spring.web.api import add_api
+from spring.web.html.comparison import facts, status
+from spring.web.shared import Shared
+from spring.web.tabs.compare import CompareTab
+from spring.web.tabs.evaluate import EvaluateTab
+from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.sweep import SweepTab
+from spring.web.tabs.tab import Tab
+from spring.web.tabs.wiring import Updates, connect
+from spring.web.visitors.requests import visitor_of
+
+TABS: tuple[type[Tab], ...] = (CompareTab, SweepTab, EvaluateTab)  # the first one is open at first
 
 PAPER = "https://arxiv.org/abs/2405.19670"
-
-# On a phone the answers are below the form: go there when they are asked for.
-SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView({behavior: 'smooth'}) }"
-
 HEADER = f"""
 <h1>SPRING Live</h1>
 <p class="lead">A frozen language model answers from documents without and with <b>k virtual tokens</b>: learned
 embeddings put between the retrieved passages and the question, while nothing in the model changes
 (<a href="{PAPER}" target="_blank" rel="noopener">One Token Can Help!, AAAI 2025</a>).</p>
 """
-LOOK_EVERY = 1.0  # seconds between two looks whether the model is loaded
+POLL_SECONDS = 1.0  # between two requests whether the model is loaded
 LOADING = '<p class="facts">The model is loading …</p>'
-# Gradio's slider tells of its release by the pointer alone; this tells of that by the keyboard.
+# Gradio's slider reports a release by the pointer only; this adds one by the keyboard.
 KEYBOARD = """() => {
   let timer;
   document.addEventListener('keyup', event => {
@@ -34,18 +36,10 @@ KEYBOARD = """() => {
     timer = setTimeout(() => event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), 300);
   });
 }"""
-WAITING = """
-<div class="cards n2">
-<section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
-The frozen model answers from the passages alone.</span></div></section>
-<section class="card with"><h3>with virtual tokens</h3><div class="answer"><span class="empty">
-The same model, passages and question, with k virtual tokens between them.</span></div></section>
-</div>
-"""
 
 
 def theme() -> gr.themes.Base:
-    """Fonts of the visitor's own system: the page asks no other machine for anything."""
+    """System fonts, so that the page loads nothing from elsewhere; colours with enough contrast."""
     return gr.themes.Soft(
         primary_hue="emerald",
         neutral_hue="slate",
@@ -65,149 +59,63 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_demo(page: Page) -> gr.Blocks:
-    """Lay out the page."""
-    shelf, samples = page.shelf, list(page.shelf.samples.values())
-    first = samples[0].questions[0] if samples and samples[0].questions else None
+def build_demo(shared: Shared) -> gr.Blocks:
+    """Lay out the page and connect its events."""
+    form, tabs = Form(shared), [tab(shared) for tab in TABS]
     demo = gr.Blocks(title="SPRING Live", analytics_enabled=False)
     with demo:
         gr.HTML(HEADER, elem_classes="spring")
-        facts = gr.HTML(LOADING, elem_id="facts")
+        model_facts = gr.HTML(LOADING, elem_id="facts")
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
-                collection = gr.Radio(shelf.collections, value=shelf.collections[0], label="Documents")
-                with gr.Accordion("Upload your own documents", open=not samples):
-                    gr.HTML('<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>')
-                    upload = gr.File(
-                        file_count="multiple",
-                        file_types=list(FILE_TYPES),
-                        height=120,
-                        elem_id="upload",
-                        label="Files",
-                    )
-                    files = gr.HTML()
-                    forget = gr.Button("Remove my documents", size="sm")
-                question = gr.Textbox(
-                    value=first.question if first else "",
-                    label="Question",
-                    placeholder="What do you want to know from the documents?",
-                    lines=1,
-                    max_lines=4,
-                    elem_id="question",
-                )
-                with gr.Row():
-                    ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
-                    stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
-                k = gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
-                with gr.Accordion("Example questions", open=True, elem_id="examples"):
-                    examples = [
-                        gr.Button(q.question, size="sm", elem_classes="example")
-                        for q in (samples[0].questions[:EXAMPLES] if samples else ())
-                    ]
-                    examples += [
-                        gr.Button("", size="sm", elem_classes="example", visible=False)
-                        for _ in range(EXAMPLES - len(examples))
-                    ]
-                passages = gr.Slider(1, 10, value=3, step=1, label="Passages retrieved")
-                told = gr.Checkbox(label="Third answer: told in words instead of by tokens", elem_id="told")
-                with gr.Accordion("Advanced settings", open=False):
-                    gold = gr.Textbox(
-                        value=GOLD_SEPARATOR.join(first.golden_answers) if first else "",
-                        label="Expected answer (optional)",
-                        info="Gives exact match and F1 for each answer; several are parted by |",
-                        max_length=LONGEST_QUESTION,
-                    )
-                    length = gr.Slider(
-                        1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens", elem_id="length"
-                    )
-                    heat = gr.Slider(0, 2, value=0, step=0.1, label="Temperature", info="0 is greedy")
-            with gr.Column(scale=8, min_width=320), gr.Tabs(selected=COMPARE, elem_id="tabs") as tabs:
-                with gr.Tab(COMPARE, id=COMPARE):
-                    status = gr.HTML('<div class="status">Press Compare, or choose an example.</div>', elem_id="status")
-                    answers = gr.HTML(WAITING, elem_id="answers")
-                    with gr.Accordion("Retrieved passages", open=True):
-                        found = gr.HTML(elem_id="passages")
-                    with gr.Accordion("What the model saw", open=False):
-                        prompt = gr.HTML(elem_id="prompt")
-                with gr.Tab(SWEEP):
-                    sweeping = add_sweep_tab(page, [question, collection, passages, gold, length], [ask, stop])
-                with gr.Tab(EVALUATE):
-                    evaluate, ks = add_evaluate_tab(page, demo, [collection, passages, length])
-        tab, ticket = gr.State(COMPARE), gr.Number(0, visible=False)
-
-        inputs = [ticket, question, collection, k, passages, told, gold, length, heat]
-        outputs = [status, answers, found, prompt, ask, stop]
-        asking: dict[str, Any] = dict(
-            fn=page.ask,
-            inputs=inputs,
-            outputs=outputs,
-            concurrency_limit=None,  # the page has a queue of its own
-            trigger_mode="multiple",
-            show_progress="minimal",
-            show_progress_on=[status],
-            **PRIVATE,
-        )
-        begin: dict[str, Any] = dict(
-            outputs=[ticket, status, ask, stop, *sweeping],
-            queue=False,
-            show_progress="hidden",
-            trigger_mode="multiple",
-            **PRIVATE,
-        )
-        gr.on([ask.click, question.submit, *(button.click for button in examples)], js=SCROLL, fn=None, **PRIVATE)
-        failed: dict[str, Any] = dict(fn=page.fail, outputs=[status, ask, stop], queue=False, **PRIVATE)
-        begin_here = dict(fn=page.begin_here, inputs=[tab], **begin)
-        ask.click(lambda: (gr.Tabs(selected=COMPARE), COMPARE), outputs=[tabs, tab], queue=False, **PRIVATE)
-        ask.click(page.begin, **begin).then(**asking).failure(**failed)
-        gr.on([question.submit, k.release], **begin_here).then(**asking).failure(**failed)
-        for index, button in enumerate(examples):
-            chosen = button.click(shelf.example(index), collection, [question, gold], queue=False, **PRIVATE)
-            chosen.then(**begin_here).then(**asking).failure(**failed)
-        stop.click(page.stop, outputs=[status, ask, stop], queue=False, show_progress="hidden", **PRIVATE)
-        collection.change(shelf.choose, [collection, question], [question, gold, *examples], queue=False, **PRIVATE)
-        upload.upload(shelf.upload, [upload], [upload, collection, files], concurrency_limit=None, **PRIVATE)
-        forget.click(shelf.forget, outputs=[collection, files], queue=False, **PRIVATE)
-
-        def show_model() -> tuple[Any, ...]:
-            return *page.show_model(), evaluate.show_choices(), gr.Timer(active=not page.known)
-
-        # No request is held open until then: a proxy would cut it, and a browser has few.
-        loading = gr.Timer(LOOK_EVERY)
-        gr.on(
-            [demo.load, loading.tick],
-            show_model,
-            outputs=[facts, k, ks, loading],
-            queue=False,
-            show_progress="hidden",
-            **PRIVATE,
-        )
-        tabs.select(_selected, outputs=[tab], queue=False, show_progress="hidden", **PRIVATE)
-        demo.unload(page.leave)
-        _add_api(page)
+                form.lay_out()
+            with gr.Column(scale=8, min_width=320):
+                _add_tabs(form, tabs)
+        _poll_model(shared, demo, form, model_facts)
+        _connect_leaving(shared, demo)
+        add_api(shared)
     return demo
 
 
-def _selected(event: gr.SelectData) -> str:
-    """The tab that the visitor is on."""
-    return str(event.value)
+def _add_tabs(form: Form, tabs: list[Tab]) -> None:
+    form.selected = gr.State(tabs[0].name)
+    with gr.Tabs(selected=tabs[0].name, elem_id="tabs") as form.tabs:
+        for tab in tabs:
+            with gr.Tab(tab.name, id=tab.name):
+                tab.lay_out(form)
+    connect(form.tabs.select, _selected, name="select_tab", outputs={"selected": form.selected})
 
 
-def _add_api(page: Page) -> None:
-    """The endpoint `/compare` for programs; its inputs are components that the page does not show."""
-    inputs = [
-        gr.Textbox(visible=False),
-        gr.Number(EXPECTED_TOKENS, visible=False),
-        gr.Number(3, visible=False),
-        gr.Textbox(page.shelf.collections[0], visible=False),
-        gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
-        gr.Checkbox(False, visible=False),
-        gr.Number(50, visible=False),
-        gr.Number(0, visible=False),
-    ]
-    gr.Button(visible=False).click(
-        Api(page).compare,
-        inputs,
-        gr.JSON(visible=False),
-        api_name="compare",
-        concurrency_limit=None,
-    )
+def _selected(event: gr.SelectData) -> Updates:
+    """Remember which tab the visitor is on."""
+    return {"selected": str(event.value)}
+
+
+def _connect_leaving(shared: Shared, demo: gr.Blocks) -> None:
+    """End a visitor's requests when the page is closed or the connection lost."""
+
+    def leave(request: gr.Request) -> None:
+        shared.leave(visitor_of(request)[0])
+
+    demo.unload(leave)
+
+
+def _poll_model(shared: Shared, demo: gr.Blocks, form: Form, model_facts: gr.HTML) -> None:
+    """Show what the model is once it is loaded; no request is held open until then, as a proxy would cut it."""
+    timer = gr.Timer(POLL_SECONDS)
+    followers = {str(component._id): component for component in form.when_loaded}
+
+    def show_model() -> Updates:
+        if not shared.is_settled:
+            return {}
+        updates: dict[str, Any] = {"timer": gr.Timer(active=False)}
+        try:
+            engine = shared.engine
+        except SpringError as error:
+            return {**updates, "facts": status(str(error), kind="error")}
+        if (count := len(engine.tokens)) != EXPECTED_TOKENS:
+            updates |= {name: form.when_loaded[component](count) for name, component in followers.items()}
+        return {**updates, "facts": facts(engine)}
+
+    outputs = {"facts": model_facts, "timer": timer, **followers}
+    connect([demo.load, timer.tick], show_model, name="show_model", outputs=outputs)

@@ -20,7 +20,7 @@ import torch
 from spring.errors import ModelError, SpringError
 from spring.generation.engine import DEFAULT_CACHE_BYTES, LocalEngine, load_engine
 from spring.generation.model_thread import OUT_OF_MEMORY
-from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress
+from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
 
@@ -41,6 +41,7 @@ class ZeroGpuEngine(LocalEngine):
     def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         super().__init__(backbone, tokens, cache_bytes)
         self._lent: Callable[..., Iterator[Progress]] = spaces.GPU(duration=self.seconds)(self._generate)
+        self._lent_why: Callable[..., Iterator[Attribution]] = spaces.GPU(duration=self.attribution_seconds)(self._why)
 
     def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
         """As `LocalEngine.stream`; bad requests are refused here, without a GPU.
@@ -52,7 +53,12 @@ class ZeroGpuEngine(LocalEngine):
 
         """
         super().stream(requests, options)
-        return self._follow(tuple(requests), options)
+        return _follow(self._lent, tuple(requests), options)
+
+    def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
+        """As `LocalEngine.attribute`; bad requests are refused here, without a GPU. Errors as of `stream`."""
+        super().attribute(draft, ids)
+        return _follow(self._lent_why, draft, tuple(map(tuple, ids)))
 
     def seconds(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> int:
         """Duration to announce for a call."""
@@ -60,6 +66,15 @@ class ZeroGpuEngine(LocalEngine):
         read = sum(self.backbone.tokenization.count(*prompt) for prompt in prompts)
         steps = options.max_new_tokens * max(1, len(requests) / ROWS_OF_A_STEP)
         return ceil(SECONDS_TO_START + read / TOKENS_READ_IN_A_SECOND + steps / STEPS_IN_A_SECOND)
+
+    def attribution_seconds(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> int:
+        """Duration to announce for an attribution, which reads the passages about twice, and everything else often."""
+        requests, conditions = draft.requests(len(draft.passages)), len(draft.passages) + 4
+        counts = [self.backbone.tokenization.count(request.prompt, request.chat) for request in requests]
+        answers = sum(map(len, ids)) + sum(request.virtual_tokens + 64 for request in requests)
+        return ceil(
+            SECONDS_TO_START + (len(draft.passages) * max(counts) + conditions * answers) / TOKENS_READ_IN_A_SECOND
+        )
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step in place: a forked process has one thread and one call at a time, and no model thread.
@@ -83,13 +98,19 @@ class ZeroGpuEngine(LocalEngine):
         """In the forked process."""
         yield from super().stream(requests, options)
 
-    def _follow(self, requests: Sequence[GenerationRequest], options: DecodingOptions) -> Iterator[Progress]:
-        try:
-            yield from self._lent(requests, options)
-        except gr.Error as error:
-            if error.message == OUT_OF_MEMORY:
-                raise ModelError(OUT_OF_MEMORY) from error
-            raise SpringError(one_sentence(error)) from error
+    def _why(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
+        """In the forked process."""
+        yield from super().attribute(draft, ids)
+
+
+def _follow(lent: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    """The snapshots of a call on a lent GPU, with its errors as ours."""
+    try:
+        yield from lent(*args, **kwargs)
+    except gr.Error as error:
+        if error.message == OUT_OF_MEMORY:
+            raise ModelError(OUT_OF_MEMORY) from error
+        raise SpringError(one_sentence(error)) from error
 
 
 def load_for_zero_gpu(backbone: str, tokens: str | Path | None, precision: str, cache_bytes: int) -> ZeroGpuEngine:

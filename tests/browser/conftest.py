@@ -129,11 +129,11 @@ class Visitor:
 
     def shorten(self, tokens: int) -> None:
         """Ask for short answers, as the tests wait for all of them."""
-        if not self.page.locator("#length").is_visible():
+        if not self.page.locator("#max_new_tokens").is_visible():
             self.page.get_by_text("Advanced settings").click()
-        self.page.fill("#length input[type=number]", str(tokens))
-        self.page.press("#length input[type=number]", "Tab")
-        self.wait(f"document.querySelector('#length input[type=range]').value == '{tokens}'")
+        self.page.fill("#max_new_tokens input[type=number]", str(tokens))
+        self.page.press("#max_new_tokens input[type=number]", "Tab")
+        self.wait(f"document.querySelector('#max_new_tokens input[type=range]').value == '{tokens}'")
 
     def upload(self, *paths: Path) -> None:
         if not self.page.locator("#upload").is_visible():

@@ -82,9 +82,9 @@ def test_releasing_the_k_slider_asks_again_from_the_cache(page):
 
 def test_a_third_answer_is_told_in_words_and_what_the_model_saw_has_three_parts(page):
     page.shorten(3)
-    page.page.check("#told input")
+    page.page.check("#instruction input")
     page.ask()
-    assert page.page.locator("#answers h3").all_inner_texts()[2] == "Told in words"
+    assert page.page.locator("#answers h3").all_inner_texts()[2] == "In words (instruction)"
     page.page.get_by_text("What the model saw").click()
     assert page.text("#prompt pre .before").startswith("[1] ")
     assert page.page.locator("#prompt pre .seam i").count() == 50

@@ -149,7 +149,7 @@ def test_stop_keeps_what_is_evaluated_and_a_comparison_goes_on_meanwhile(page):
     page.open_tab("Evaluate")
     assert page.page.is_enabled("#evaluate-stop")
     page.page.click("#evaluate-stop")
-    page.wait(f"{STATUS}.innerText.includes('of 20 questions are done, and kept')")
+    page.wait(f"{STATUS}.innerText.includes('of 20 questions are done and kept')")
     page.wait("!document.querySelector('#evaluate').disabled")
     assert len(downloaded(page)) == int(page.text("#scores td >> nth=0"))
 

@@ -4,9 +4,10 @@ import random
 import re
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
-from pypdf import PageObject
 
+from spring.data.loaders.pdf_lines import Line, PageLines
 from spring.data.loaders.registry import read_file
 from spring.data.types import Page
 from spring.errors import DocumentError
@@ -16,7 +17,7 @@ from tests.support.files import encrypted, error_of, only_page, pdf, write
 def test_pdf_pages_and_hyphenation(tmp_path: Path) -> None:
     path = write(tmp_path / "a.pdf", pdf(["The lamp is an exam-", "ple of the X-", "Ray kind."], ["Second page."]))
     assert [page.text for page in read_file(path)[0]] == [
-        "The lamp is an example of the X- Ray kind.",
+        "The lamp is an example of the X-Ray kind.",
         "Second page.",
     ]
 
@@ -46,12 +47,12 @@ def test_encrypted_pdf(tmp_path: Path) -> None:
 def test_one_damaged_page_does_not_lose_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = iter(["One.", None, "Three.", None])
 
-    def extract(page: PageObject) -> str:
+    def lines(page: pdfium.PdfPage, form: object) -> PageLines:
         if (text := next(texts)) is None:
-            raise KeyError("/Contents")
-        return text
+            raise pdfium.PdfiumError("the page")
+        return PageLines([Line([text], 72, 200, 700, 712)], 842)
 
-    monkeypatch.setattr(PageObject, "extract_text", extract)
+    monkeypatch.setattr("spring.data.loaders.pdf.page_lines", lines)
     path = write(tmp_path / "a.pdf", pdf(["x"], ["x"], ["x"]))
     pages, warnings, _ = read_file(path)
     assert [page.text for page in pages] == ["One.", "", "Three."]

@@ -41,7 +41,7 @@ async def _threads_end(server: Server, most: int) -> None:
     async with Visitor(server.url) as visitor:
         while server.threads > most:
             await asyncio.sleep(1)
-            await visitor.call("forget")
+            await visitor.call("remove_documents")
 
 
 async def _all_at_once(url: str) -> None:

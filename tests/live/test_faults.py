@@ -62,8 +62,8 @@ def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, with_neighbour) 
             for fn_index in (-1, 10**6, None):
                 response = await visitor.post("queue/join", fn_index=fn_index, data=[])
                 assert response.status_code == 400
-                assert response.json()["detail"] == "The request calls nothing that is here: please reload the page."
-            response = await visitor.post("run/predict", fn_index=visitor.functions["begin_here"], data="none")
+                assert response.json()["detail"] == "Unknown endpoint; please reload the page."
+            response = await visitor.post("run/predict", fn_index=visitor.handlers["compare_begin"].number, data="none")
             assert response.status_code >= 400
             assert "Traceback" not in json.dumps(response.text)
 

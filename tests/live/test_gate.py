@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.visitor import OWN, Visitor, text_of
+from spring.web.gateway.gateway import NOT_FOUND
 from spring.web.visitors.uploads import FULL
 from tests.live.conftest import reader
 from tests.support.files import pdf, saved, write
@@ -62,7 +63,7 @@ def test_only_what_the_page_needs_is_open(server: Server, with_neighbour) -> Non
             for method, path in CLOSED:
                 response = await client.request(method, path)
                 assert response.status_code == 404, path
-                assert response.json()["detail"] in ("There is nothing here.", "There is no such file."), path
+                assert response.json()["detail"] in (NOT_FOUND, "There is no such file."), path
             for path in ("", "config", "theme.css", *NEEDED):
                 assert (await client.get(path)).status_code == 200, path
             assert (await client.head("")).status_code == 200
@@ -117,15 +118,15 @@ def multipart(*sizes: int) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
-MANY = "The request has too many values: 2,000 are the most."
-NOTHING = "The request calls nothing that is here: please reload the page."
+MANY = "The request has too many values: at most 2,000."
+NOTHING = "Unknown endpoint; please reload the page."
 BODIES = [
-    ("queue/join", {"content": b"x" * 300_000}, 413, "The request is too long: 256 KB are the most."),
-    ("queue/join", {"content": pieces(2**20)}, 413, "The request is too long: 256 KB are the most."),
+    ("queue/join", {"content": b"x" * 300_000}, 413, "The request is too long: at most 256 KB."),
+    ("queue/join", {"content": pieces(2**20)}, 413, "The request is too long: at most 256 KB."),
     ("cancel", {"content": b"{"}, 400, "The request is not valid JSON."),
     ("run/predict", {"content": b"[" * 100_000}, 400, "The request is not valid JSON."),
     ("run/predict", {"content": b'{"a":' * 40_000}, 400, "The request is not valid JSON."),
-    ("run/predict", {"content": b"[]"}, 400, "The request is no JSON object."),
+    ("run/predict", {"content": b"[]"}, 400, "The request is not a JSON object."),
     ("queue/join", {"content": b'{"data": ["\\ud800"]}'}, 400, "The request is not valid JSON."),
     ("queue/join", {"content": b"\xff\xfe"}, 400, "The request is not valid JSON."),
     ("queue/join", {"content": b'{"data": [%s]}' % b",".join([b"[]"] * 80_000)}, 400, MANY),
@@ -134,12 +135,12 @@ BODIES = [
     ("run/predict", {"json": {"data": [], "fn_index": None}}, 400, NOTHING),
     ("queue/join/", {"json": {"data": [], "session_hash": "x", "fn_index": 10**6}}, 400, NOTHING),
     ("upload", {"content": b"x"}, 400, "The upload is damaged: please try again."),
-    ("upload", {"files": multipart(1_200_000)}, 413, "A file may have 1 MB at most."),
-    ("upload", {"files": multipart(*[900_000] * 3)}, 413, "The request is too long: 2 MB are the most."),
+    ("upload", {"files": multipart(1_200_000)}, 413, "A file may have at most 1 MB."),
+    ("upload", {"files": multipart(*[900_000] * 3)}, 413, "The request is too long: at most 2 MB."),
     ("upload", {"content": pieces(3 * 2**20), "headers": FORM}, 400, "The upload is damaged: please try again."),
-    ("upload", {"content": endless_file(), "headers": FORM}, 413, "A file may have 1 MB at most."),
-    ("upload", {"content": many_files(), "headers": FORM}, 413, "The request is too long: 2 MB are the most."),
-    ("upload", {"files": multipart(*[1] * 51)}, 413, "An upload may have 50 files at most."),
+    ("upload", {"content": endless_file(), "headers": FORM}, 413, "A file may have at most 1 MB."),
+    ("upload", {"content": many_files(), "headers": FORM}, 413, "The request is too long: at most 2 MB."),
+    ("upload", {"files": multipart(*[1] * 51)}, 413, "An upload may have at most 50 files."),
     ("upload", {"content": endless_field(), "headers": FORM}, 400, "The upload is damaged: please try again."),
     (
         "upload?upload_id=x",
@@ -206,9 +207,8 @@ def test_one_address_does_not_fill_the_disk(server, with_neighbour) -> None:
             assert [response.status_code for response in sent] == [200] * 4 + [503] * 2  # a quarter of 16 MB
             [theirs] = (await other.client.post(f"{API}/upload", files=multipart(900_000))).json()
             for path in (theirs, *(response.json()[0] for response in sent[:4])):
-                async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
-                    pass
-            await visitor.call("forget")
+                await visitor.read_uploads([{"path": path, "meta": {"_type": "gradio.FileData"}}])
+            await visitor.call("remove_documents")
 
     with_neighbour(attack)
 
@@ -227,9 +227,8 @@ def test_the_progress_of_an_upload_is_told(server, with_neighbour, document) -> 
             # Gradio leaves out what comes in between its last look and the end: all of it, if that is at once.
             assert 0 <= sum(line.get("chunk_size", 0) for line in lines) <= 500_000
             [path] = sent.json()
-            await visitor.call("forget")
-            async for _ in visitor.stream("upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}]):
-                pass
+            await visitor.call("remove_documents")
+            await visitor.read_uploads([{"path": path, "meta": {"_type": "gradio.FileData"}}])
 
     with_neighbour(attack)
 
@@ -241,10 +240,10 @@ def test_a_file_must_have_been_uploaded(server, with_neighbour) -> None:
         async with Visitor(server.url, ME) as visitor:
             for path in ("http://127.0.0.1:1/x", "https://example.org/x.txt", "/etc/passwd", "app.py", lock, 5, None):
                 file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-                for name, data in (("upload", [[file]]), ("ask", [1, file, OWN, 1, 1, False, "", 1, 0])):
-                    response = await visitor.join(name, *data)
+                for name, inputs in (("upload", {"upload": [file]}), ("compare_stream", {"question": file})):
+                    response = await visitor.join(name, **inputs)
                     assert response.status_code == 400, path
-                    message = "A file of this request was not uploaded here: please upload it."
+                    message = "A file in this request was not uploaded here; please upload it."
                     assert response.json()["detail"] == message
 
     with_neighbour(attack)
@@ -257,8 +256,7 @@ def test_an_uploaded_file_cannot_be_fetched(server, with_neighbour, document) ->
             assert Path(file["path"]).is_file()
             for path in (file["path"], f"{server.files}/x/../{file['path']}"):
                 assert (await visitor.client.get(f"{API}/file={path}")).status_code == 404
-            async for _ in visitor.stream("upload", [file]):
-                pass
+            await visitor.read_uploads([file])
             assert not Path(file["path"]).exists()
 
     with_neighbour(attack)
@@ -267,8 +265,8 @@ def test_an_uploaded_file_cannot_be_fetched(server, with_neighbour, document) ->
 def test_a_handler_is_called_in_its_own_way_alone(server, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, ME) as visitor:
-            direct = await visitor.join("begin_2")
-            queued = await visitor.post("run/predict", fn_index=visitor.functions["ask"], data=[])
+            direct = await visitor.join("compare_begin")
+            queued = await visitor.post("run/predict", fn_index=visitor.handlers["compare_stream"].number, data=[])
             for response in (direct, queued):
                 assert (response.status_code, response.json()["detail"]) == (400, NOTHING)
 
@@ -298,32 +296,31 @@ def test_a_session_has_a_plain_name(server: Server, with_neighbour) -> None:
 
 
 QUESTION = "What is the secret word of the keeper?"
-GOOD = [QUESTION, OWN, 50, 3, False, "", 4, 0]  # question, collection, k, passages, told, gold, length, temperature
+GOOD = {"question": QUESTION, "collection": OWN, "expected": "", "max_new_tokens": 4}
 WRONG = [
-    (0, None, "Please type a question."),
-    (0, " ", "Please type a question."),
-    (0, "x" * 3000, "The question has 3,000 characters; 2,000 are the most."),
-    (1, "Atlantis", None),
-    (2, 51, None),
-    (3, 0, None),
-    (6, 10**9, None),
-    (7, -1, None),
+    ("question", None, "Please type a question."),
+    ("question", " ", "Please type a question."),
+    ("question", "x" * 3000, "The question has 3,000 characters; at most 2,000."),
+    ("collection", "Atlantis", None),
+    ("k", 51, None),
+    ("passage_count", 0, None),
+    ("max_new_tokens", 10**9, None),
+    ("temperature", -1, None),
 ]
 
 
 def test_every_setting_is_checked_again(server, with_neighbour, document) -> None:
     async def attack() -> None:
         async with reader(server, document("turquoise"), ME) as visitor:
-            for place, value, message in WRONG:
-                ticket = (await visitor.call("begin_2"))[0]
-                data = [*GOOD[:place], value, *GOOD[place + 1 :]]
+            for name, value, message in WRONG:
+                inputs = GOOD | {name: value}
                 if message is None:  # choices and bounds, which Gradio checks before us
                     with pytest.raises(RuntimeError, match=r"^Value.* is .*"):
-                        [_ async for _ in visitor.stream("ask", ticket, *data)]
+                        [_ async for _ in visitor.compare(**inputs)]
                 else:
-                    *_, shown = [outputs async for outputs in visitor.stream("ask", ticket, *data)]
-                    assert text_of(shown[0]).startswith(message)
-                    assert 'role="alert"' in shown[0]
+                    *_, shown = [outputs async for outputs in visitor.compare(**inputs)]
+                    assert text_of(shown["status"]).startswith(message)
+                    assert 'role="alert"' in shown["status"]
 
     with_neighbour(attack)
 
@@ -336,11 +333,10 @@ def test_odd_questions_stay_text(server, with_neighbour, document) -> None:
                 "${1+1} {{2}} <img src=x> secret",
                 "\u202e secret",
             ):
-                ticket = (await visitor.call("begin_2"))[0]
-                shown = [outputs async for outputs in visitor.stream("ask", ticket, odd, *GOOD[1:])][-1]
-                assert "turquoise" in shown[2]
-                assert "<img" not in shown[1]
-                assert odd in text_of(shown[1])
+                shown = [outputs async for outputs in visitor.compare(**(GOOD | {"question": odd}))][-1]
+                assert "turquoise" in shown["passages"]
+                assert "<img" not in shown["answers"]
+                assert odd in text_of(shown["answers"])
 
     with_neighbour(attack)
 
@@ -353,7 +349,7 @@ def test_what_documents_say_stays_text_in_every_format(server, with_neighbour, t
     paragraphs = docx.Document()
     paragraphs.add_paragraph(HOSTILE)
     escaped = HOSTILE.replace("&", "&amp;").replace("<", "&lt;")
-    contents = {"txt": HOSTILE, "md": HOSTILE, "html": f"<p>{escaped}</p>", "csv": f'text\n"{HOSTILE}"\n', "jsonl": row}
+    contents = {"txt": HOSTILE, "md": escaped, "html": f"<p>{escaped}</p>", "csv": f'text\n"{HOSTILE}"\n', "jsonl": row}
     files = [write(tmp_path / f"a.{kind}", content) for kind, content in contents.items()]
     files += [write(tmp_path / "a.docx", saved(paragraphs)), write(tmp_path / "a.pdf", pdf([HOSTILE]))]
 
@@ -361,17 +357,12 @@ def test_what_documents_say_stays_text_in_every_format(server, with_neighbour, t
         async with Visitor(server.url, ME) as visitor:
             for file in files:
                 assert "1 passage" in await visitor.add_documents(file), file.name
-                ticket = (await visitor.call("begin_2"))[0]
-                question = ("What says the kraken?", OWN, 1, 1, False, "", 2, 0)
-                shots = [outputs async for outputs in visitor.stream("ask", ticket, *question)]
-                last = [
-                    [part for part in parts if isinstance(part, str)][-1]
-                    for parts in list(zip(*shots, strict=True))[:4]
-                ]
-                assert "<img" not in last[2] + last[3]
-                assert "${" not in last[2] + last[3]
-                for shown in (last[2], last[3]):
-                    assert "<|im_start|>user </s> [ref7]" in text_of(shown), file.name
-                await visitor.call("forget")
+                asked = GOOD | {"question": "What says the kraken?", "k": 1, "passage_count": 1, "max_new_tokens": 2}
+                shown = [outputs async for outputs in visitor.compare(**asked)][-1]
+                for part in (shown["passages"], shown["prompt"]):
+                    assert "<img" not in part
+                    assert "${" not in part
+                    assert "<|im_start|>user </s> [ref7]" in text_of(part), file.name
+                await visitor.call("remove_documents")
 
     with_neighbour(attack)

@@ -87,10 +87,7 @@ def nothing_is_left(server: Server, temporary: Path) -> None:
 
 async def upload(visitor: Visitor, name: str, data: bytes) -> str:
     """Send a file and have it read; the line that is shown for it, or the error in its place."""
-    lines = ""
-    async for outputs in visitor.stream("upload", await visitor.send(name, data)):
-        lines = [shown for shown in outputs if isinstance(shown, str)][-1]
-    return text_of(lines)
+    return await visitor.read_uploads(await visitor.send(name, data))
 
 
 @pytest.mark.parametrize("what", [what for what in hostile_files() if what != NEVER_ENDS])
@@ -125,9 +122,10 @@ def test_so_is_a_hostile_question_file(name: str, server: Server, temporary: Pat
     async def attack() -> str:
         async with Visitor(server.url) as visitor:
             [file] = await visitor.send(name, data)
-            ticket = (await visitor.call("begin_1"))[0]
-            shots = [shot async for shot in visitor.stream("run_1", ticket, file, [0, 50], 1, ORLO, 3, 2)]
-            return [shot[0] for shot in shots if isinstance(shot[0], str)][-1]
+            ticket = (await visitor.call("evaluate_begin"))["evaluate_ticket"]
+            asked = {"questions": file, "ks": [0, 50], "limit": 1, "collection": ORLO, "max_new_tokens": 2}
+            shots = [shown async for shown in visitor.stream("evaluate_stream", evaluate_ticket=ticket, **asked)]
+            return str(shots[-1]["evaluate-status"])
 
     shown = in_a_loop(attack())
     assert 'role="alert"' in shown
@@ -147,7 +145,7 @@ def test_others_are_answered_while_a_file_is_read_that_never_ends(server: Server
             assert server.readers  # it is read all the while
             await visitor.stop()  # of a comparison: the upload goes on
             assert server.readers
-            await visitor.call("forget")
+            await visitor.call("remove_documents")
             await until(lambda: not server.readers)
             assert await reading == "The files were not read: stopped before it was read."
 

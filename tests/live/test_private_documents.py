@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from benchmarks.visitor import Visitor, text_of
+from benchmarks.visitor import Visitor
 from spring.rag.library import load_samples
 from spring.settings import AppSettings
 from spring.web.launch import launch
@@ -23,10 +23,9 @@ def test_two_visitors_with_the_same_file_do_not_take_it_from_each_other(server, 
             [mine], [theirs] = await first.upload(file), await second.upload(file)
             assert mine["path"] != theirs["path"]
             for visitor, file_of in ((first, mine), (second, theirs)):
-                shots = [outputs async for outputs in visitor.stream("upload", [file_of])]
-                assert text_of(shots[0][2]) == "turquoise.txt: 1 page, 1 passage"
-            shots = [outputs async for outputs in second.stream("upload", [mine])]  # read already
-            assert text_of(shots[0][2]) == "The files are no longer here: please upload them again."
+                assert await visitor.read_uploads([file_of]) == "turquoise.txt: 1 page, 1 passage"
+            again = await second.read_uploads([mine])
+            assert again == "The files are no longer here: please upload them again."
 
     with_neighbour(attack)
 
@@ -43,7 +42,7 @@ def test_nobody_sees_anothers_documents(server, document, with_neighbour) -> Non
                 assert word in passages
                 assert other not in passages
             assert (await third.answer(QUESTION))[0].startswith("Upload a document first")
-            await first.call("forget")
+            await first.call("remove_documents")
             assert (await first.answer(QUESTION))[0].startswith("Upload a document first")
 
     with_neighbour(attack)
@@ -70,7 +69,7 @@ def test_a_flood_of_sessions_is_refused_and_pushes_nobody_out(server, document, 
         async with reader(server, document("turquoise"), "198.51.100.7"):  # another address has room
             pass
         for visitor in visitors:
-            await visitor.call("forget")
+            await visitor.call("remove_documents")
             await visitor.__aexit__()
 
     with_neighbour(attack)
@@ -101,14 +100,14 @@ def test_documents_expire_when_idle_and_soon_after_the_page_is_closed(
                     "Your documents are no longer here (they are kept for 60 minutes after their last use, and for 10 "
                     "without a connection): please upload them again."
                 )
-                assert site.page.sessions.nbytes == 0
+                assert site.shared.sessions.nbytes == 0
                 await visitor.add_documents(document("turquoise"))
-                assert site.page.sessions.nbytes > 0
+                assert site.shared.sessions.nbytes > 0
 
             def forgotten() -> bool:
                 now[0] += sessions.LEFT
-                site.page.sessions.tidy()
-                return not len(site.page.sessions)
+                site.shared.sessions.tidy()
+                return not len(site.shared.sessions)
 
             await until(forgotten)
 

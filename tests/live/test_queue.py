@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from gradio_client import Client
 
-from benchmarks.visitor import Visitor, text_of
+from benchmarks.visitor import TICKET, Visitor, text_of
 from tests.live.conftest import reader
 from tests.support.servers import Server
 
@@ -97,7 +97,7 @@ def test_who_stops_or_leaves_frees_the_model(server: Server, document, with_neig
                 elif way == "lose the result stream":
                     await running.aclose()
                 else:
-                    await first.call("begin_2")
+                    await first.begin()
                 await waits(behind, NEXT)  # the second is in front of the model now
             await first_word(waiting)
             await last_status(waiting)
@@ -108,9 +108,8 @@ def test_who_stops_or_leaves_frees_the_model(server: Server, document, with_neig
 
 async def join(visitor: Visitor) -> None:
     """Ask for a long answer, and read nothing of it."""
-    ticket = (await visitor.call("begin_2"))[0]
-    settings = (QUESTION, "Orlo station", 50, 3, False, "", 256, 0)
-    (await visitor.join("ask", ticket, *settings)).raise_for_status()
+    inputs = {TICKET: await visitor.begin(), "question": QUESTION, "max_new_tokens": 256}
+    (await visitor.join("compare_stream", **inputs)).raise_for_status()
 
 
 def test_who_never_reads_does_not_hold_the_model(server: Server, document, with_neighbour) -> None:

@@ -11,11 +11,14 @@ from functools import cache
 from tests.support.files import encrypted, pdf, saved, word_file
 
 DAMAGED = "it could not be read and is probably damaged; save it again"
+NO_PAGES = "its pages could not be read, it is probably damaged; save it again"
 TOO_SLOW = "reading it takes too long; save it again, or give a smaller part of it"
 TOO_BIG = "reading it takes too much memory; save it again, or give a smaller part of it"
 BOMB = "it unpacks to far more than a Word file holds; save it again as .docx"
 NO_ZIP = "it could not be read, its zip archive is put together wrongly; save it again as .docx"
 DTD = "it holds a document type definition, which Word never writes; save it again as .docx"
+ENTITIES = "it defines entities, which are not read; save it again without a document type definition"
+DEEP = "it is nested too deeply; give a smaller part of it"
 NO_TEXT = "it does not look like text; save it as UTF-8 text"
 NO_ROW = 'no row has text (row 1 skipped ({})); each must be an object with "contents" or "text"'
 PROGRAM = "it is a program, no document; check that it is the right file"
@@ -93,7 +96,16 @@ def raw_pdf(*objects: bytes) -> bytes:
 
 
 @cache
-def slow_pdf(pages: int = 10) -> bytes:
+def slow_pdf() -> bytes:
+    """Some 2 KB: a page that sets 230 graphics parameters seven million times, packed twice."""
+    packed = zlib.compress(zlib.compress(b"/G gs " * 700_000), 9)
+    stream = b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (len(packed), packed)
+    state = b"<</ExtGState<</G<<%s>>>>>>" % b"".join(b"/k%d 0" % number for number in range(230))
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents[%s]/Resources%s>>" % (b"3 0 R " * 10, state)
+    return raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[4 0 R]/Count 1>>", stream, page)
+
+
+def long_pdf(pages: int = 10) -> bytes:
     """Some 2 KB: pages that share a packed and twice packed stream of a million words."""
     words = zlib.compress(zlib.compress(b"BT /F 9 Tf\n" + b"(a) Tj\n" * 1_000_000 + b"ET"), 9)
     stream = b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (len(words), words)
@@ -126,14 +138,26 @@ def hostile_files() -> Mapping[str, Hostile]:
         "docx: entity bomb in UTF-16": ("laughs16.docx", entity_bomb("utf-16-le"), DTD),
         "docx: external entity": ("outside.docx", external_entity("file:///etc/hostname"), DTD),
         "pdf: 2 KB that never end": ("slow.pdf", slow_pdf(), TOO_SLOW),
-        "pdf: a loop of pages": ("loop.pdf", endless_pdf(), DAMAGED),
+        "pdf: a loop of pages": (
+            "loop.pdf",
+            endless_pdf(),
+            "its pages could not be read, it is probably damaged; save it again",
+        ),
         "pdf: encrypted": (
             "secret.pdf",
             encrypted(pdf(["Lamp."]), "word"),
             "it is encrypted; save it without a password",
         ),
         "html: nested deeply": ("deep.html", b"<div>" * 100_000 + b"deep lamp", "1 page, 1 passage"),
-        "txt: UTF-16 without a mark": ("utf16.txt", "The lamp burns.".encode("utf-16-le"), NO_TEXT),
+        "txt: UTF-16 without a mark": (
+            "utf16.txt",
+            "The lamp burns.".encode("utf-16-le"),
+            "1 page, 1 passage; it has no byte order mark and was read as UTF-16",
+        ),
+        "xml: entity bomb": ("laughs.xml", b"<!DOCTYPE a [<!ENTITY b 'ha'>]><a>&b;</a>", ENTITIES),
+        "xml: nested deeply": ("deep.xml", b"<a>" * 100_000, DAMAGED),
+        "json: nested deeply": ("deep.json", b'{"a":[' * 400 + b"1" + b"]}" * 400, DEEP),
+        "rtf: nested deeply": ("deep.rtf", b"{\\rtf1 " + b"{" * 100_000 + b"lamp", "1 page, 1 passage"),
         "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (

@@ -1,15 +1,26 @@
-"""What Gradio keeps of its visitors: nobody's messages push out another's, and who has left leaves nothing."""
+"""The patches of Gradio's internals: what they hold, and that Gradio without them still has the fault.
+
+A test under "still needed" that fails means that a patch can go.
+"""
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import gradio as gr
 import pytest
+from gradio import route_utils
+from gradio.route_utils import FileUploadProgress
 from gradio.routes import App
 from gradio.state_holder import SessionState
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException
+from starlette.testclient import TestClient
 
+from spring.settings import READING_LIMITS
 from spring.web.gateway import gradio_patches as module
 from spring.web.gateway.gradio_patches import MESSAGES, Messages, bound, tidy
 from tests.support.servers import in_a_loop
@@ -32,17 +43,23 @@ def away() -> dict[str, float]:
 
 
 @pytest.fixture
-def demo(now: list[float], away: dict[str, float]) -> Iterator[gr.Blocks]:
-    """A page with a state, a text and a button, not served."""
+def plain(now: list[float]) -> Iterator[gr.Blocks]:
+    """A page with a state, a text and a button, not served and not patched."""
     with gr.Blocks(analytics_enabled=False) as demo:
         tab, text, button = gr.State("Compare"), gr.Textbox(), gr.Button()
         button.click(lambda *_: ("Sweep", "answer", gr.Button(interactive=False)), [tab, text], [tab, text, button])
     demo.queue()
     demo.app = App.create_app(demo)
-    bound(demo, lambda session: away.get(session, float("inf")))
     yield demo
     demo.close(verbose=False)
     gc.collect()
+
+
+@pytest.fixture
+def demo(plain: gr.Blocks, away: dict[str, float]) -> gr.Blocks:
+    """The same, patched."""
+    bound(plain, lambda session: away.get(session, float("inf")))
+    return plain
 
 
 def call(demo: gr.Blocks, session: str, text: str = "question") -> SessionState:
@@ -151,3 +168,99 @@ def test_the_events_of_who_is_gone_are_forgotten(demo: gr.Blocks, now: list[floa
     assert set(queue.pending_event_ids_session) == {"reader", "running"}
     assert demo.app.iterators_to_reset == {"event of running"}
     assert not any(demo.temp_file_sets)
+
+
+# --- still needed: Gradio without the patches ---
+
+
+class Unread(NamedTuple):
+    """An upload as it arrives: what `upload_fn` reads of a request."""
+
+    body: bytes
+    headers: Headers = Headers({"Content-Type": "multipart/form-data; boundary=b"})
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+
+def part(head: str) -> bytes:
+    return f'--b\r\nContent-Disposition: form-data; name="files"{head}\r\n\r\nx\r\n'.encode()
+
+
+def receive(body: bytes, folder: Path, progress: FileUploadProgress | None = None) -> int:
+    """The number of files that are received."""
+    paths, *_ = in_a_loop(
+        route_utils.upload_fn(Unread(body + b"--b--\r\n"), str(folder), 2**20, "mine", upload_progress=progress)
+    )
+    return len(paths)
+
+
+def test_gradio_takes_any_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = part('; filename="a.txt"') * (READING_LIMITS.files + 1)
+    with pytest.raises(MultiPartException, match="Too many files"):
+        receive(many, tmp_path)
+    monkeypatch.setattr(route_utils, "GradioMultiPartParser", module.GradioParser)
+    assert receive(many, tmp_path) == READING_LIMITS.files + 1
+
+
+def test_gradio_fails_on_a_field_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MultiPartException, match="Too many fields"):
+        receive(part(""), tmp_path, FileUploadProgress())
+    monkeypatch.setattr(route_utils, "GradioMultiPartParser", module.GradioParser)
+    with pytest.raises(AttributeError):
+        receive(part(""), tmp_path, FileUploadProgress())
+
+
+def test_gradio_remembers_every_upload_that_it_is_asked_for() -> None:
+    progress = FileUploadProgress()
+    progress.track("mine")
+    assert in_a_loop(progress.is_tracked("mine"))
+    progress.stop_tracking("mine")
+    assert "mine" in progress._signals
+
+
+def test_gradio_evicts_the_first_session_and_fails_on_messages_to_it(plain: gr.Blocks) -> None:
+    messages = plain._queue.pending_messages_per_session
+    messages["reader"] = asyncio.Queue()
+    flood(messages)
+    assert "reader" not in messages
+    with pytest.raises(KeyError):
+        plain._queue.send_message(SimpleNamespace(alive=True, session_hash="reader", _id="1"), SimpleNamespace())
+    with pytest.raises(KeyError):
+        del messages["reader"]
+
+
+def test_gradio_keeps_what_was_asked_and_answered(plain: gr.Blocks) -> None:
+    state = call(plain, "visitor", "the secret word")
+    assert "answer" in str(state.config_values)
+
+
+def test_gradio_keeps_closed_sessions(plain: gr.Blocks, now: list[float]) -> None:
+    states = plain.app.state_holder
+    call(plain, "leaver").is_closed = True
+    states.delete_all_expired_state()
+    assert "leaver" in states.session_data
+    call(plain, "leaver")
+    assert states["leaver"].is_closed  # though the visitor is back, so that the state is deleted as of one who left
+
+
+def test_gradio_keeps_the_events_of_who_is_gone(plain: gr.Blocks) -> None:
+    queue = plain._queue
+    queue.pending_event_ids_session["gone"] = {"done"}
+    in_a_loop(queue.clean_events(session_hash="gone"))
+    assert queue.pending_event_ids_session["gone"] == {"done"}
+
+
+def test_gradio_keeps_the_names_of_stopped_answers_and_of_files(plain: gr.Blocks) -> None:
+    async def answer() -> AsyncIterator[str]:
+        yield "an answer"
+
+    plain.app.iterators["stopped"] = answer()
+    with TestClient(plain.app) as client:
+        client.post(
+            "/gradio_api/cancel", json={"event_id": "stopped", "session_hash": "me", "fn_index": 0}
+        ).raise_for_status()
+    plain.temp_file_sets[0].add("/tmp/file")
+    plain.app.state_holder.delete_all_expired_state()
+    assert plain.app.iterators_to_reset == {"stopped"}
+    assert plain.temp_file_sets[0] == {"/tmp/file"}

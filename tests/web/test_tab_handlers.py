@@ -1,12 +1,13 @@
-"""The handlers of the tabs Sweep and Evaluate, on a tiny random model."""
+"""The handlers of the tabs, on a tiny random model."""
 
 import csv
+import gc
 import io
 import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,11 +25,14 @@ from spring.generation.types import Answer
 from spring.rag.library import Library
 from spring.settings import AppSettings
 from spring.web.html import evaluation as render_evaluation
+from spring.web.shared import LOADING, Shared
 from spring.web.tabs import evaluate as evaluate_tab
-from spring.web.tabs.compare import LOADING, Page, buttons
-from spring.web.tabs.evaluate import Evaluate
-from spring.web.tabs.sweep import Sweep, every_k, f1_plot
-from spring.web.visitors.collections import OWN
+from spring.web.tabs.compare import CompareTab
+from spring.web.tabs.evaluate import EvaluateTab, k_choices
+from spring.web.tabs.form import Form
+from spring.web.tabs.sweep import SweepTab, every_k, f1_plot
+from spring.web.tabs.wiring import buttons
+from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import RequestQueue
 from tests.conftest import PASSAGES, QUESTION
 
@@ -41,16 +45,17 @@ EVERY = (0, 1, 2, 5, 10, 20, 30, 50)
 
 
 @pytest.fixture
-def page(llama_engine):
+def shared(llama_engine):
     engine = Future()
     engine.set_result(llama_engine)
-    return Page(engine, [Library.build(SAMPLE, Collection((), tuple(PASSAGES), ()), QUESTIONS)])
+    return Shared(engine, [Library.build(SAMPLE, Collection((), tuple(PASSAGES), ()), QUESTIONS)])
 
 
 @pytest.fixture
-def evaluate(page, tmp_path, monkeypatch):
+def tabs(shared, tmp_path, monkeypatch):
+    """One of each, by name."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    return Evaluate(page)
+    return SimpleNamespace(compare=CompareTab(shared), sweep=SweepTab(shared), evaluate=EvaluateTab(shared))
 
 
 @pytest.fixture
@@ -62,14 +67,28 @@ def clock(monkeypatch):
     return now
 
 
-def sweep(page, question=QUESTION, name=SAMPLE, gold="", passages=2, length=3, ticket=None):
-    ticket = Sweep(page).begin(ME)[0] if ticket is None else ticket
-    return Sweep(page).run(ticket, question, name, passages, gold, length, ME)
+FORM = {"question": QUESTION, "collection": SAMPLE, "passage_count": 2, "expected": "", "max_new_tokens": 3}
+INPUTS = {
+    "compare": FORM | {"k": 5, "instruction": False, "temperature": 0, "max_new_tokens": 20},
+    "sweep": FORM,
+    "evaluate": {name: FORM[name] for name in ("collection", "passage_count", "max_new_tokens")}
+    | {"questions": None, "ks": (0, 5), "limit": 4},
+}
 
 
-def run(evaluate, file=None, ks=(0, 5), limit=4, name=SAMPLE, passages=2, length=3, ticket=None):
-    ticket = evaluate.begin(ME)[0] if ticket is None else ticket
-    return evaluate.run(ticket, file and str(file), ks, limit, name, passages, length, ME)
+def stream(tab, ticket=None, **inputs):
+    """The updates of a tab's action."""
+    ticket = tab.action.begin(ME)["ticket"] if ticket is None else ticket
+    return tab.action.stream(ME, ticket, **(INPUTS[tab.action.name] | inputs))
+
+
+def shown(updates):
+    """What the page shows in the end."""
+    return reduce(lambda before, after: before | {**after}, updates, {})
+
+
+def run(tab, **inputs):
+    return shown(stream(tab, **inputs))
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -86,24 +105,24 @@ def answers(*texts: str, ended="stop") -> list[Answer]:
     return [Answer(k, False, text, 3, ended, 1.0, 2.0) for k, text in zip(EVERY, texts, strict=False)]
 
 
-# --- turns ---
+# --- requests ---
 
 
-def test_a_turn_is_taken_once_and_by_its_own_ticket() -> None:
-    turns = RequestQueue()
-    first = turns.begin("me")
-    turn = turns.take("me", first)
-    assert turn is not None
-    assert not turn.over
-    assert turns.take("me", first) is None
-    assert turns.take("me", 0) is None
-    assert turns.take("me", None) is None
-    second = turns.begin("me")
-    assert turn.over
-    assert turns.take("me", first) is None
-    assert turns.take("you", second) is None
-    turns.end("me")
-    assert turns.take("me", second) is None
+def test_a_request_is_taken_once_and_by_its_own_ticket() -> None:
+    queue = RequestQueue()
+    first = queue.begin("me")
+    queued = queue.take("me", first)
+    assert queued is not None
+    assert not queued.over
+    assert queue.take("me", first) is None
+    assert queue.take("me", 0) is None
+    assert queue.take("me", None) is None
+    second = queue.begin("me")
+    assert queued.over
+    assert queue.take("me", first) is None
+    assert queue.take("you", second) is None
+    queue.end("me")
+    assert queue.take("me", second) is None
 
 
 # --- Sweep ---
@@ -117,34 +136,33 @@ def test_every_k_ends_with_all_tokens(n, ks) -> None:
     assert max(usual_ks(n)) == n
 
 
-def test_a_sweep_is_one_batch_and_ends_with_a_sentence_and_a_plot(page) -> None:
-    *_, (status, film, plot, button, stop) = sweep(page, gold="nine | at nine")
-    assert film.count('class="frame') == 8
-    assert 'aria-label="Answer with k = 50"' in film
-    assert "nswer" in status
-    assert list(plot["value"]["k"]) == list(EVERY)
-    assert button["interactive"]
-    assert not stop["interactive"]
+def test_a_sweep_is_one_batch_and_ends_with_a_sentence_and_a_plot(tabs) -> None:
+    last = run(tabs.sweep, expected="nine | at nine")
+    assert last["film"].count('class="frame') == 8
+    assert 'aria-label="Answer with k = 50"' in last["film"]
+    assert "nswer" in last["status"]
+    assert list(last["plot"]["value"]["k"]) == list(EVERY)
+    assert is_idle(last)
 
 
-def test_a_sweep_without_an_expected_answer_has_no_plot(page) -> None:
-    *_, (_, film, plot, *_) = sweep(page)
-    assert plot["visible"] is False
-    assert "exact match" not in film
+def test_a_sweep_without_an_expected_answer_has_no_plot(tabs) -> None:
+    last = run(tabs.sweep)
+    assert last["plot"]["visible"] is False
+    assert "exact match" not in last["film"]
 
 
-def test_stop_keeps_the_answers_of_a_sweep(page) -> None:
-    stream = sweep(page, length=200)
-    for _, film, *_ in stream:
+def test_stop_keeps_the_answers_of_a_sweep(tabs) -> None:
+    updates = stream(tabs.sweep, max_new_tokens=200)
+    for film in (update["film"] for update in updates if "film" in update):
         if "Answer with k" in film and film.count('<span class="cursor">') < 8:
             break
         if any(text for text in film.split('<div class="answer">')[1:] if not text.startswith("<span")):
             break
-    page.stop(ME)
-    *_, (status, kept, *_) = stream
-    assert "Stopped." in status
-    assert kept.count('class="frame') == 8
-    assert "cursor" not in kept
+    tabs.sweep.action.stop(ME)
+    last = shown(updates)
+    assert "Stopped." in last["status"]
+    assert last["film"].count('class="frame') == 8
+    assert "cursor" not in last["film"]
 
 
 @pytest.mark.parametrize(
@@ -153,33 +171,51 @@ def test_stop_keeps_the_answers_of_a_sweep(page) -> None:
         ({"question": " "}, "Please type a question"),
         ({"question": None}, "Please type a question"),
         ({"question": "x" * 3000}, "3,000 characters"),
-        ({"name": OWN}, "Upload a document first"),
-        ({"name": "Atlantis <b>"}, "Atlantis &lt;b&gt;"),
-        ({"passages": 99}, "passages must be 1 to"),
-        ({"passages": None}, "must be numbers"),
-        ({"length": 10**6}, "1 to 256"),
+        ({"collection": OWN}, "Upload a document first"),
+        ({"collection": "Atlantis <b>"}, "Atlantis &lt;b&gt;"),
+        ({"passage_count": 99}, "passages must be 1 to"),
+        ({"passage_count": None}, "must be numbers"),
+        ({"max_new_tokens": 10**6}, "1 to 256"),
     ],
 )
-def test_wrong_input_of_a_sweep_gets_one_sentence(page, wrong, message) -> None:
-    [*_, (status, *_, button, _)] = sweep(page, **wrong)
-    assert message in status
-    assert 'role="alert"' in status
-    assert button["interactive"]
+def test_wrong_input_of_a_sweep_gets_one_sentence(tabs, wrong, message) -> None:
+    last = run(tabs.sweep, **wrong)
+    assert message in last["status"]
+    assert 'role="alert"' in last["status"]
+    assert is_idle(last)
 
 
-def test_a_sweep_that_was_ended_in_the_queue_asks_nothing(page) -> None:
-    ticket = Sweep(page).begin(ME)[0]
-    page.begin(ME)
-    [(status, *rest)] = sweep(page, ticket=ticket)
-    assert "Stopped." in status
-    assert rest == [gr.skip()] * 2 + list(buttons(False))
+def test_a_sweep_that_was_ended_in_the_queue_asks_nothing(tabs) -> None:
+    ticket = tabs.sweep.action.begin(ME)["ticket"]
+    tabs.compare.action.begin(ME)
+    assert_only_stopped(stream(tabs.sweep, ticket=ticket))
 
 
-def test_the_form_starts_a_comparison_on_the_main_tab_alone(page) -> None:
-    ticket = page.begin(ME)[0]
-    assert page.begin_here("Sweep", ME) == (0, *(gr.skip(),) * 5)
-    assert page.turns.take("me", ticket) is not None  # what goes on was not ended
-    assert page.begin_here("Compare", ME)[0] > ticket
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves its event loop open
+def test_the_form_starts_a_comparison_on_its_own_tab_only(tabs, shared) -> None:
+    with gr.Blocks() as demo:
+        form = Form(shared)
+        form.lay_out()
+        form.selected, form.tabs = gr.State("Compare"), gr.Tabs()
+        tabs.compare.lay_out(form)
+    begin = partial(tabs.compare.begin, ME, collection=SAMPLE)
+
+    def changed(component):
+        """Another component, as Gradio passes it."""
+        return SimpleNamespace(target=type(component)(**component.constructor_args | {"render": False}))
+
+    event = changed(form.inputs["question"])
+    ticket = begin(event, selected="Compare")["ticket"]
+    assert begin(event, selected="Sweep") == {"ticket": 0}
+    assert shared.queue.take("me", ticket) is not None  # the running one was not ended
+    example = begin(changed(form.examples[0]), selected="Sweep")
+    assert example == {"question": QUESTION, "expected": "nine", "ticket": 0}
+    pressed = begin(changed(form.ask), selected="Sweep")
+    assert pressed["selected"] == "Compare"
+    assert pressed["ticket"] > ticket
+    demo.close(verbose=False)
+    del demo, form
+    gc.collect()
 
 
 def test_the_filmstrip_marks_changes_and_escapes() -> None:
@@ -223,85 +259,81 @@ def test_the_plot_has_the_answers_that_ended() -> None:
 # --- Evaluate ---
 
 
-def test_a_collection_is_evaluated_live(evaluate) -> None:
-    shots = list(run(evaluate))
-    tables = [shot[1] for shot in shots if isinstance(shot[1], str) and shot[1]]
+def test_a_collection_is_evaluated_live(tabs) -> None:
+    updates = list(stream(tabs.evaluate))
+    tables = [update["table"] for update in updates if update.get("table")]
     assert "<td>2</td>" in tables[0]  # after the first batch of two
-    status, table, plot, download, button, stop = shots[-1]
-    assert "Done: 4 questions in" in status
-    assert table.count("<td>4</td>") == 2
-    assert set(plot["value"]["metric"]) == {"exact match", "F1"}
-    assert [row["id"] for row in downloaded(download)] == ["q0", "q0", "q1", "q1", "q2", "q2", "q3", "q3"]
-    assert button["interactive"]
-    assert not stop["interactive"]
+    last = shown(updates)
+    assert "Done: 4 questions in" in last["status"]
+    assert last["table"].count("<td>4</td>") == 2
+    assert set(last["plot"]["value"]["metric"]) == {"exact match", "F1"}
+    assert [row["id"] for row in downloaded(last["download"])] == ["q0", "q0", "q1", "q1", "q2", "q2", "q3", "q3"]
+    assert is_idle(last)
 
 
-def test_one_k_has_a_table_and_no_plot(evaluate) -> None:
-    *_, (_, table, plot, *_) = run(evaluate, ks=[50], limit=1)
-    assert '<th scope="row">50</th>' in table
-    assert plot["visible"] is False
+def test_one_k_has_a_table_and_no_plot(tabs) -> None:
+    last = run(tabs.evaluate, ks=[50], limit=1)
+    assert '<th scope="row">50</th>' in last["table"]
+    assert last["plot"]["visible"] is False
 
 
-def test_a_file_may_bring_its_passages(evaluate, tmp_path) -> None:
+def test_a_file_may_bring_its_passages(tabs, tmp_path) -> None:
     row = {"question": "Who?", "target": "Ulla", "ret_passages": ["Ulla was it."]}
-    *_, (status, *_) = run(evaluate, write(tmp_path / "f.jsonl", row), name=OWN)
-    assert "Done: 1 question in" in status
+    last = run(tabs.evaluate, questions=write(tmp_path / "f.jsonl", row), collection=OWN)
+    assert "Done: 1 question in" in last["status"]
     bare = write(tmp_path / "g.jsonl", row, {"question": "Who?", "target": "Ulla"})
-    [*_, (status, *_)] = run(evaluate, bare, name=OWN)
-    assert "Upload a document first" in status
+    assert "Upload a document first" in run(tabs.evaluate, questions=bare, collection=OWN)["status"]
 
 
-def test_skipped_rows_are_said_in_a_sentence_and_escaped(evaluate, tmp_path) -> None:
+def test_skipped_rows_are_said_in_a_sentence_and_escaped(tabs, tmp_path) -> None:
     file = write(tmp_path / "f.jsonl", {"id": HOSTILE, "question": "Who?", "target": HOSTILE}, {"question": HOSTILE}, 3)
-    *_, (status, table, *_) = run(evaluate, file)
-    assert "2 rows skipped: row 2: no golden answer; row 3: not an object." in status
-    assert "<img" not in status + table
+    last = run(tabs.evaluate, questions=file)
+    assert "2 rows skipped: row 2: no golden answer; row 3: not an object." in last["status"]
+    assert "<img" not in last["status"] + last["table"]
 
 
-def test_formulas_are_defused_in_the_download(evaluate, tmp_path) -> None:
+def test_formulas_are_defused_in_the_download(tabs, tmp_path) -> None:
     file = write(tmp_path / "f.jsonl", {"id": "=1+1", "question": '=HYPERLINK("http://x")', "target": "@SUM(1)"})
-    *_, (_, _, _, download, *_) = run(evaluate, file, ks=[0])
-    [row] = downloaded(download)
+    [row] = downloaded(run(tabs.evaluate, questions=file, ks=[0])["download"])
     assert row["id"] == "'=1+1"
     assert row["question"].startswith("'=HYPERLINK")
 
 
-def test_the_download_is_a_file_that_gradio_cleans_up(evaluate, tmp_path) -> None:
-    *_, (_, _, _, download, *_) = run(evaluate, limit=1)
-    path = Path(download["value"])
+def test_the_download_is_a_file_that_gradio_cleans_up(tabs, tmp_path) -> None:
+    path = Path(run(tabs.evaluate, limit=1)["download"]["value"])
     assert path.is_relative_to(tmp_path / "served")
     button = gr.DownloadButton()
     assert button.move_resource_to_block_cache(path) == str(path)  # as Gradio does on the way out
     assert str(path) in button.temp_files
 
 
-def test_stop_keeps_the_rows(evaluate) -> None:
-    stream = run(evaluate)
-    next(shot for shot in stream if isinstance(shot[1], str) and shot[1])
-    evaluate.stop(ME)
-    *_, (status, table, _, download, *_) = stream
-    assert "2 of 4 questions are done, and kept" in status
-    assert table.count("<td>2</td>") == 2
-    assert len(downloaded(download)) == 4
+def test_stop_keeps_the_rows(tabs) -> None:
+    updates = stream(tabs.evaluate)
+    next(update for update in updates if update.get("table"))
+    tabs.evaluate.action.stop(ME)
+    last = shown(updates)
+    assert "2 of 4 questions are done and kept" in last["status"]
+    assert last["table"].count("<td>2</td>") == 2
+    assert len(downloaded(last["download"])) == 4
 
 
-def test_the_time_limit_cuts_the_run_and_says_so(evaluate, clock) -> None:
-    stream = run(evaluate)
-    next(shot for shot in stream if isinstance(shot[1], str) and shot[1])
+def test_the_time_limit_cuts_the_run_and_says_so(tabs, clock) -> None:
+    updates = stream(tabs.evaluate)
+    next(update for update in updates if update.get("table"))
     clock[0] = 300.0
-    *_, (status, _, _, download, *_) = stream
-    assert "One run may take 300 seconds, and they are over: 2 of 4 questions are done, and kept." in status
-    assert len(downloaded(download)) == 4
+    last = shown(updates)
+    assert "Stopped after 300 seconds, the limit for one run: 2 of 4 questions are done and kept." in last["status"]
+    assert len(downloaded(last["download"])) == 4
 
 
-def test_a_run_without_any_row_has_no_download(page, monkeypatch) -> None:
-    page.settings = replace(SETTINGS, evaluation_seconds=0)
-    *_, (status, table, plot, download, *_) = run(Evaluate(page))
-    assert "0 of 4 questions are done" in status
-    assert table == ""
-    assert plot["visible"] is False
-    assert download["value"] is None
-    assert not download["interactive"]
+def test_a_run_without_any_row_has_no_download(shared) -> None:
+    shared.settings = replace(SETTINGS, evaluation_seconds=0)
+    last = run(EvaluateTab(shared))
+    assert "0 of 4 questions are done" in last["status"]
+    assert last["table"] == ""
+    assert last["plot"]["visible"] is False
+    assert last["download"]["value"] is None
+    assert not last["download"]["interactive"]
 
 
 @pytest.mark.parametrize(
@@ -314,18 +346,18 @@ def test_a_run_without_any_row_has_no_download(page, monkeypatch) -> None:
         ({"limit": 51}, "One run takes 1 to 50 questions, not 51."),
         ({"limit": 0}, "1 to 50 questions, not 0."),
         ({"limit": None}, "must be numbers"),
-        ({"name": OWN}, "Upload a document first"),
-        ({"passages": 99}, "passages must be 1 to"),
-        ({"length": 0}, "1 to 256"),
-        ({"file": "/nowhere/secret/f.jsonl"}, "no longer here: please upload it again."),
+        ({"collection": OWN}, "Upload a document first"),
+        ({"passage_count": 99}, "passages must be 1 to"),
+        ({"max_new_tokens": 0}, "1 to 256"),
+        ({"questions": "/nowhere/secret/f.jsonl"}, "no longer here: please upload it again."),
     ],
 )
-def test_wrong_input_of_an_evaluation_gets_one_sentence(evaluate, wrong, message) -> None:
-    [*_, (status, *_, button, _)] = run(evaluate, **wrong)
-    assert message in status
-    assert 'role="alert"' in status
-    assert "nowhere" not in status
-    assert button["interactive"]
+def test_wrong_input_of_an_evaluation_gets_one_sentence(tabs, wrong, message) -> None:
+    last = run(tabs.evaluate, **wrong)
+    assert message in last["status"]
+    assert 'role="alert"' in last["status"]
+    assert "nowhere" not in last["status"]
+    assert is_idle(last)
 
 
 @pytest.mark.parametrize(
@@ -337,41 +369,36 @@ def test_wrong_input_of_an_evaluation_gets_one_sentence(evaluate, wrong, message
         ("nul.jsonl", b"\0\1\2" * 100, "nul.jsonl"),
     ],
 )
-def test_a_bad_question_file_gets_one_sentence(evaluate, tmp_path, name, content, message) -> None:
+def test_a_bad_question_file_gets_one_sentence(tabs, tmp_path, name, content, message) -> None:
     (tmp_path / name).write_bytes(content)
-    [*_, (status, *_)] = run(evaluate, tmp_path / name)
+    status = run(tabs.evaluate, questions=tmp_path / name)["status"]
     assert message in status
     assert str(tmp_path) not in status
     assert 'role="alert"' in status
 
 
-def test_own_documents_bring_no_questions(evaluate, page) -> None:
-    own = Library.build(OWN, Collection((), tuple(PASSAGES), ()))
-    ticket = evaluate.begin(ME)[0]
-    page.sessions.keep("me", own)
-    [(status, *_)] = evaluate.run(ticket, None, [0], 1, OWN, 2, 3, ME)
-    assert "upload a question file" in status
+def test_own_documents_bring_no_questions(tabs, shared) -> None:
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    assert "upload a question file" in run(tabs.evaluate, collection=OWN)["status"]
 
 
-def test_a_question_that_cannot_be_asked_is_named(evaluate, tmp_path) -> None:
+def test_a_question_that_cannot_be_asked_is_named(tabs, tmp_path) -> None:
     good, long = ({"id": i, "question": text, "target": "a"} for i, text in (("good", "Who?"), ("long", "x " * 60_000)))
     deep = {"id": "deep", "question": "why " * 500, "target": "a"}
-    *_, (status, _, _, download, *_) = run(evaluate, write(tmp_path / "f.jsonl", good, long, deep), ks=[0])
-    assert "Done: 3 questions in" in status
-    assert "2 questions could not be asked: long: The question and its passages are longer" in status
-    assert "deep: The question is too long" in status
-    assert len(downloaded(download)) == 1
+    last = run(tabs.evaluate, questions=write(tmp_path / "f.jsonl", good, long, deep), ks=[0])
+    assert "Done: 3 questions in" in last["status"]
+    assert "2 questions could not be asked: long: The question and its passages are longer" in last["status"]
+    assert "deep: The question is too long" in last["status"]
+    assert len(downloaded(last["download"])) == 1
 
 
-def test_an_evaluation_that_was_ended_in_the_queue_asks_nothing(evaluate) -> None:
-    ticket = evaluate.begin(ME)[0]
-    evaluate.leave(ME)
-    [(status, *rest)] = run(evaluate, ticket=ticket)
-    assert "Stopped." in status
-    assert rest == [gr.skip()] * 3 + list(buttons(False))
+def test_an_evaluation_that_was_ended_in_the_queue_asks_nothing(tabs, shared) -> None:
+    ticket = tabs.evaluate.action.begin(ME)["ticket"]
+    shared.leave("me")
+    assert_only_stopped(stream(tabs.evaluate, ticket=ticket))
 
 
-def test_what_was_done_is_kept_when_the_model_fails(evaluate, monkeypatch) -> None:
+def test_what_was_done_is_kept_when_the_model_fails(tabs, monkeypatch) -> None:
     def fails(*given):
         for done in whole(*given):
             yield done
@@ -381,147 +408,158 @@ def test_what_was_done_is_kept_when_the_model_fails(evaluate, monkeypatch) -> No
 
     whole = evaluate_tab.evaluate
     monkeypatch.setattr(evaluate_tab, "evaluate", fails)
-    *_, (status, table, _, download, button, _) = run(evaluate)
-    assert "2 of 4 questions are done, and kept." in status
-    assert "The GPU&#x27;s time is over." in status
-    assert "<td>2</td>" in table
-    assert len(downloaded(download)) == 4
-    assert button["interactive"]
+    last = run(tabs.evaluate)
+    assert "2 of 4 questions are done and kept." in last["status"]
+    assert "The GPU&#x27;s time is over." in last["status"]
+    assert "<td>2</td>" in last["table"]
+    assert len(downloaded(last["download"])) == 4
+    assert is_idle(last)
 
 
-def test_the_choices_follow_the_models_tokens(evaluate, monkeypatch) -> None:
-    assert evaluate.show_choices() == gr.skip()
-    assert evaluate.page.known
-    monkeypatch.setattr(type(evaluate.page.engine.tokens), "__len__", lambda tokens: 7)
-    update = evaluate.show_choices()
+def test_the_choices_follow_the_models_tokens() -> None:
+    update = k_choices(7)
     assert [value for _, value in gr.CheckboxGroup(choices=update["choices"]).choices] == [0, 1, 2, 5, 7]
     assert update["value"] == [0, 1, 5, 7]
 
 
-@pytest.mark.parametrize("tab", ["Compare", "Sweep", "Evaluate"])
-def test_who_stops_while_the_model_is_loading_leaves_no_thread_waiting_for_it(page, evaluate, tab) -> None:
-    page._engine = Future()
-    begun = {"Evaluate": evaluate.begin}.get(tab, page.begin)(ME)[0]
-    handlers = {
-        "Compare": lambda: page.ask(begun, QUESTION, SAMPLE, 5, 2, False, "", 3, 0, ME),
-        "Sweep": lambda: sweep(page, ticket=begun),
-        "Evaluate": lambda: run(evaluate, ticket=begun),
-    }
-    shown = handlers[tab]()
-    assert LOADING in next(shown)[0]
-    evaluate.stop(ME)
-    page.stop(ME)
-    [last] = shown
-    assert "Stopped." in last[0]
-    assert list(last[-2:]) == list(buttons(False))
+# --- all actions ---
 
 
-def asked(page, ticket):
-    return page.ask(ticket, QUESTION, SAMPLE, 5, 2, False, "", 20, 0, ME)
+@pytest.fixture(params=["compare", "sweep", "evaluate"])
+def tab(request, tabs):
+    return getattr(tabs, request.param)
 
 
-@pytest.mark.parametrize("tab", ["Compare", "Sweep", "Evaluate"])
-def test_a_newer_one_of_the_same_tab_is_not_written_over(page, evaluate, tab) -> None:
-    begin, show = {
-        "Compare": (page.begin, partial(asked, page)),
-        "Sweep": (Sweep(page).begin, lambda ticket: sweep(page, ticket=ticket, length=20)),
-        "Evaluate": (evaluate.begin, lambda ticket: run(evaluate, ticket=ticket)),
-    }[tab]
-    older = show(begin(ME)[0])
+def is_idle(last) -> bool:
+    return bool(last["run"]["interactive"]) and not last["stop"]["interactive"]
+
+
+def assert_only_stopped(updates) -> None:
+    [last] = updates
+    assert "Stopped." in last["status"]
+    assert last == {"status": last["status"], **buttons(False)}
+
+
+def test_who_stops_while_the_model_is_loading_leaves_no_thread_waiting_for_it(shared, tab) -> None:
+    shared._engine = Future()
+    updates = stream(tab)
+    assert LOADING in next(updates)["status"]
+    tab.action.stop(ME)
+    assert_only_stopped(updates)
+
+
+def test_a_newer_one_of_the_same_tab_is_not_written_over(tab) -> None:
+    older = stream(tab)
     next(older)
-    untaken = begin(ME)[0]
-    newer = begin(ME)[0]
+    untaken = tab.action.begin(ME)["ticket"]
+    newer = tab.action.begin(ME)["ticket"]
     assert list(older) == []
-    assert all(output == gr.skip() for output in next(show(untaken)))
-    assert "Stopped." not in [outputs[0] for outputs in show(newer)][-1]
+    assert list(stream(tab, ticket=untaken)) == [{}]
+    assert "Stopped." not in run(tab, ticket=newer)["status"]
 
 
-def test_a_comparison_says_that_a_sweep_has_taken_its_place(page) -> None:
-    older = asked(page, page.begin(ME)[0])
+def test_who_stops_and_asks_again_sees_nothing_of_the_older_one(tab) -> None:
+    older = stream(tab)
     next(older)
-    Sweep(page).begin(ME)
-    *_, (status, cards, *_, button, _) = older
-    assert "Stopped." in status
-    assert "cursor" not in cards
-    assert button["interactive"]
+    tab.action.stop(ME)
+    newer = tab.action.begin(ME)["ticket"]
+    assert list(older) == []
+    assert "Stopped." not in run(tab, ticket=newer)["status"]
 
 
-def test_who_stops_in_the_queue_gets_no_passages_any_more(page) -> None:
-    running = page.turns.join("you", "there")
-    assert next(page.turns.wait(running), None) is None
-    waiting = asked(page, page.begin(ME)[0])
-    assert "you are next" in next(waiting)[0]
-    page.stop(ME)
-    [(status, *rest)] = waiting
-    assert "Stopped." in status
-    assert rest == [gr.skip()] * 3 + list(buttons(False))
+def test_stop_ends_what_it_belongs_to_only(tabs, shared) -> None:
+    ticket = tabs.compare.action.begin(ME)["ticket"]
+    tabs.sweep.action.stop(ME)
+    assert shared.queue.take("me", ticket) is not None
 
 
-def test_a_model_that_cannot_be_loaded_again_keeps_nobody_waiting(page) -> None:
+def test_a_comparison_says_that_a_sweep_has_taken_its_place(tabs) -> None:
+    older = stream(tabs.compare)
+    before = next(older)
+    tabs.sweep.action.begin(ME)
+    last = shown([before, *older])
+    assert "Stopped." in last["status"]
+    assert "cursor" not in last["answers"]
+    assert is_idle(last)
+
+
+def test_who_stops_in_the_queue_gets_no_passages_any_more(tabs, shared) -> None:
+    running = shared.queue.join("you", "there")
+    assert next(shared.queue.wait(running), None) is None
+    waiting = stream(tabs.compare)
+    assert "you are next" in next(waiting)["status"]
+    tabs.compare.action.stop(ME)
+    assert_only_stopped(waiting)
+
+
+def test_a_model_that_cannot_be_loaded_again_keeps_nobody_waiting(tabs, shared) -> None:
     class Lost:
         @property
         def ready(self):
             raise ModelError("The model needs 5.1 GB; 4.0 GB are free.")
 
-    page._engine = Future()
-    page._engine.set_result(Lost())
-    *_, (status, *_, button, _) = asked(page, page.begin(ME)[0])
-    assert "The model needs 5.1 GB" in status
-    assert button["interactive"]
-    assert page.turns.idle
+    shared._engine = Future()
+    shared._engine.set_result(Lost())
+    last = run(tabs.compare)
+    assert "The model needs 5.1 GB" in last["status"]
+    assert is_idle(last)
+    assert shared.queue.idle
 
 
-def test_the_expected_answer_has_a_longest(page) -> None:
-    [(status, *_)] = sweep(page, gold="a|" * 1_500)
-    assert "The expected answer has 3,000 characters; 2,000 are the most." in status
+def test_the_expected_answer_has_a_longest(tabs) -> None:
+    last = run(tabs.sweep, expected="a|" * 1_500)
+    assert "The expected answer has 3,000 characters; at most 2,000." in last["status"]
 
 
-def test_a_typed_question_is_left_alone_when_the_documents_change(page) -> None:
-    assert page.shelf.choose(OWN, "Who?")[:2] == [gr.skip(), gr.skip()]
-    assert page.shelf.choose(OWN, QUESTION)[:2] == ["", ""]
-    assert page.shelf.choose(SAMPLE, " ")[:2] == [QUESTION, "nine"]
+def test_a_typed_question_is_left_alone_when_the_documents_change(shared) -> None:
+    form = Form(shared)
+    assert "question" not in form.choose(OWN, "Who?")
+    assert form.choose(OWN, QUESTION)["question"] == form.choose(OWN, QUESTION)["expected"] == ""
+    chosen = form.choose(SAMPLE, " ")
+    assert (chosen["question"], chosen["expected"]) == (QUESTION, "nine")
 
 
-def test_the_loading_of_the_model_takes_none_of_an_answers_time(page, llama_engine, monkeypatch) -> None:
+def test_the_loading_of_the_model_takes_none_of_an_answers_time(shared, llama_engine, monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("spring.web.visitors.request_queue.CLOCK", lambda: now[0])
-    page._engine = Future()
-    turn = page.turns.take("me", page.turns.begin("me"))
-    waiting = page.until_ready(turn)
+    shared._engine = Future()
+    queued = shared.queue.take("me", shared.queue.begin("me"))
+    waiting = shared.wait(queued)
     next(waiting)
     now[0] = SETTINGS.answer_seconds - 1
-    threading.Timer(0.5, lambda: page._engine.set_result(llama_engine)).start()
+    threading.Timer(0.5, lambda: shared._engine.set_result(llama_engine)).start()
     assert list(waiting) == []
     now[0] += SETTINGS.answer_seconds - 1
-    assert not turn.over
+    assert not queued.over
 
 
-def test_an_answer_is_cut_after_the_seconds_that_it_may_take(page, monkeypatch) -> None:
+def test_an_answer_is_cut_after_the_seconds_that_it_may_take(tabs, monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("spring.web.visitors.request_queue.CLOCK", lambda: now[0])
-    settings = (QUESTION, SAMPLE, 50, 3, False, "", 256, 0)
     written = []
-    for status, cards, *_ in page.ask(page.turns.begin("me"), *settings, ME):
-        written.append((status, cards))
-        if "first token" in cards:
+    for update in stream(tabs.compare, k=50, passage_count=3, max_new_tokens=256):
+        written.append(update)
+        if "first token" in update.get("answers", ""):
             now[0] = SETTINGS.answer_seconds
-    assert "An answer may take 120 seconds, and they are over; what is written is kept." in written[-1][0]
-    assert "cursor" in written[-2][1]
-    assert "cursor" not in written[-1][1]
+    assert "Stopped after 120 seconds, the limit for one answer; the text is kept." in written[-1]["status"]
+    assert "cursor" in written[-2]["answers"]
+    assert "cursor" not in written[-1]["answers"]
     assert len(written) < 20  # of 256 tokens
 
 
-def test_two_uploads_of_one_visitor_at_once_keep_all_documents(page, tmp_path) -> None:
+def test_two_uploads_of_one_visitor_at_once_keep_all_documents(shared, tmp_path) -> None:
     files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
     for file in files:
         file.write_text(f"The {file.stem} burns.")
     both = threading.Barrier(2)
-    read = page.shelf.read
-    page.shelf.read = lambda *given: (both.wait(10), read(*given), both.wait(10))[1]  # both are read before one is kept
+    form, read = Form(shared), shared.documents.read
+    shared.documents.read = lambda *given: (both.wait(10), read(*given), both.wait(10))[
+        1
+    ]  # both are read before one is kept
     with ThreadPoolExecutor(2) as pool:
-        for outputs in pool.map(lambda file: list(page.shelf.upload([str(file)], ME)), files):
-            assert outputs[-1][1] == OWN
-    assert {p.document for p in page.sessions.documents("me").collection.passages} == {"lamp.txt", "oil.txt"}
+        for updates in pool.map(lambda file: list(form.upload(ME, [str(file)])), files):
+            assert updates[-1]["collection"] == OWN
+    assert {p.document for p in shared.sessions.documents("me").collection.passages} == {"lamp.txt", "oil.txt"}
 
 
 def test_the_first_questions_are_taken_and_the_others_named() -> None:

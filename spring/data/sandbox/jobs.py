@@ -1,7 +1,8 @@
 """What the child process does with a file: read it, and answer in bounded JSON."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from spring.data.questions import read_questions
 from spring.errors import DocumentError
 from spring.settings import ReadingLimits
 
+_FOR_PAGES = 0.4  # of the time that a file may take
+
 
 def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
     """The passages of the file `path`, shown as `name`, as JSON. characters: the most that they may have.
@@ -21,7 +24,7 @@ def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
         DocumentError: what is wrong with the file.
 
     """
-    content = read_file(Path(request["path"]), limits.pages)
+    content = read_file(Path(request["path"]), limits.pages, _while_in_time(limits))
     document = document_of(content, request["name"])
     passages = split_passages(document)
     characters, most = sum(len(passage.text) for passage in passages), request["characters"]
@@ -38,6 +41,17 @@ def document_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
             "passages": [(p.page, p.text, p.section, p.title, p.id) for p in passages],
         }
     )
+
+
+def _while_in_time(limits: ReadingLimits) -> Callable[[], bool]:
+    """Whether less than the part of the time is gone that leaves the rest for what is done with the pages."""
+    processor, clock = time.process_time(), time.monotonic()
+
+    def in_time() -> bool:
+        used = (time.process_time() - processor) / limits.cpu_seconds
+        return max(used, (time.monotonic() - clock) / limits.file_seconds) < _FOR_PAGES
+
+    return in_time
 
 
 def questions_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:

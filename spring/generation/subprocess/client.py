@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -24,6 +24,8 @@ from spring.errors import ModelError, SpringError
 from spring.generation.subprocess.protocol import (
     Answered,
     Ask,
+    Attribute,
+    AttributionSnapshot,
     Command,
     Drop,
     End,
@@ -37,7 +39,7 @@ from spring.generation.subprocess.protocol import (
     read_report,
     send_command,
 )
-from spring.generation.types import GREEDY, DecodingOptions, GenerationRequest, Progress, PromptDraft
+from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
 ROOT = Path(__file__).parents[3]
@@ -135,15 +137,32 @@ class SubprocessEngine:
             PromptError: as `LocalEngine.stream`.
 
         """
+        for report in self._steps(lambda id: Ask(id, tuple(requests), options)):
+            assert isinstance(report, Snapshot)
+            yield report.progress
+
+    def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
+        """As `LocalEngine.attribute`; each step is requested while the caller has the one before.
+
+        Raises:
+            ModelError: the process died, or there is not enough memory.
+            PromptError: as `LocalEngine.attribute`.
+
+        """
+        for report in self._steps(lambda id: Attribute(id, draft, tuple(map(tuple, ids)))):
+            assert isinstance(report, AttributionSnapshot)
+            yield report.attribution
+
+    def _steps(self, begin: Callable[[int], Command]) -> Iterator[Answered]:
+        """The reports on a stream, of which the first command is made from its id."""
         id, child = next(self._ids), self._loaded()
         with _Mailbox(child, id) as mailbox:
-            child.send(Ask(id, tuple(requests), options))
+            child.send(begin(id))
             child.send(Next(id))
             try:
                 while not isinstance(report := mailbox.get(), End):
-                    assert isinstance(report, Snapshot)
                     child.send(Next(id))
-                    yield report.progress
+                    yield report
             finally:
                 child.send(Drop(id))
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from spring.generation.types import DecodingOptions, GenerationRequest, Progress, PromptDraft
+from spring.generation.types import Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 
 LONGEST = 64 * 2**20  # bytes of a message; the longest hold the prompts of an evaluation's batch
 
@@ -25,6 +25,16 @@ class Ask:
     requests: tuple[GenerationRequest, ...]
     options: DecodingOptions
     kind: Literal["ask"] = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Begin a stream; its arguments are those of `Engine.attribute`."""
+
+    id: int
+    draft: PromptDraft
+    ids: tuple[tuple[int, ...], ...]
+    kind: Literal["attribute"] = "attribute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,20 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A step of a stream was made."""
+    """A step of a stream that `Ask` began was made."""
 
     id: int
     progress: Progress
     kind: Literal["snapshot"] = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionSnapshot:
+    """A step of a stream that `Attribute` began was made."""
+
+    id: int
+    attribution: Attribution
+    kind: Literal["attribution"] = "attribution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +133,8 @@ class Fitted:
     kind: Literal["fitted"] = "fitted"
 
 
-Command = Ask | Next | Drop | Fit
-Answered = Snapshot | End | Failed | Fitted
+Command = Ask | Attribute | Next | Drop | Fit
+Answered = Snapshot | AttributionSnapshot | End | Failed | Fitted
 Report = Ready | Refused | Answered
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 _REPORT: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])

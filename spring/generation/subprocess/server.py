@@ -12,12 +12,14 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from spring.errors import SpringError
 from spring.generation.subprocess.protocol import (
     Ask,
+    Attribute,
+    AttributionSnapshot,
     Command,
     Drop,
     End,
@@ -31,7 +33,7 @@ from spring.generation.subprocess.protocol import (
     read_command,
     send_report,
 )
-from spring.generation.types import Engine, Progress
+from spring.generation.types import Attribution, Engine, Progress
 
 UNEXPECTED = "The model failed on this question; please ask again."
 
@@ -43,7 +45,7 @@ class ModelServer:
         self._connection, self._engine = connection, engine
         self._sending = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._streams: dict[int, Iterator[Progress]] = {}
+        self._streams: dict[int, Iterator[Progress | Attribution]] = {}
         self._wanted: deque[int] = deque()  # streams with a requested step; first in, first out
         # In a future whatever work raises, a tokenizer's panic too, becomes a report, and the process goes on.
         self._steps = ThreadPoolExecutor(1, thread_name_prefix="step")
@@ -79,19 +81,23 @@ class ModelServer:
         """Execute all commands received so far; wait for one if no step is requested."""
         while not self._wanted or not self._commands.empty():
             command = self._commands.get()
-            if isinstance(command, Ask):
+            if isinstance(command, Ask | Attribute):
                 self._begin(command)
             elif isinstance(command, Drop):
                 self._streams.pop(command.id, None)
             elif command.id in self._streams:
                 self._wanted.append(command.id)
 
-    def _begin(self, ask: Ask) -> None:
-        begun = self._steps.submit(self._engine.stream, ask.requests, ask.options)
-        if error := begun.exception():
-            self._send(_failed(ask.id, error))
+    def _begin(self, command: Ask | Attribute) -> None:
+        begun: Future[Iterator[Progress | Attribution]]
+        if isinstance(command, Ask):
+            begun = self._steps.submit(self._engine.stream, command.requests, command.options)
         else:
-            self._streams[ask.id] = begun.result()
+            begun = self._steps.submit(self._engine.attribute, command.draft, command.ids)
+        if error := begun.exception():
+            self._send(_failed(command.id, error))
+        else:
+            self._streams[command.id] = begun.result()
 
     def _step(self, id: int) -> None:
         """Make one step of a stream; an error ends that stream only."""
@@ -100,9 +106,12 @@ class ModelServer:
             return
         step = self._steps.submit(next, stream, None)
         error = step.exception()
-        progress = None if error else step.result()
-        if progress is not None:
-            self._send(Snapshot(id, progress))
+        snapshot = None if error else step.result()
+        if snapshot is not None:
+            if isinstance(snapshot, Progress):
+                self._send(Snapshot(id, snapshot))
+            else:
+                self._send(AttributionSnapshot(id, snapshot))
             return
         del self._streams[id]
         self._send(_failed(id, error) if error else End(id))

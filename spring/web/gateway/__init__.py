@@ -1,4 +1,4 @@
-"""What the server lets in before Gradio sees it: routes, bodies, uploads, headers; and the patches of Gradio.
+"""Check requests before Gradio sees them: routes, bodies, uploads, headers; and patch Gradio.
 
 Knows nothing of questions and answers.
 """

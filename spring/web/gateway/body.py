@@ -1,12 +1,15 @@
-"""The bodies of requests, bounded while they come in, and what is said of those that are not let in."""
+"""Bound the bodies of requests while they arrive, and answer those that are refused."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
-from starlette.types import Message, Receive, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-BODY_SECONDS = 30.0  # the longest that a call's body may take to come in
+BODY_SECONDS = 30.0  # the longest that a call's body may take to arrive
 DRAIN_BYTES, DRAIN_SECONDS = 16 * 2**20, 5.0
 
 
@@ -19,19 +22,19 @@ class RequestRefused(Exception):
 
 
 class Body:
-    """A request's body, of which it is known whether it has come in."""
+    """A request's body, which knows whether all of it has arrived."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._complete = receive, False
 
     async def receive(self) -> Message:
-        """The next piece."""
+        """Receive the next piece."""
         message = await self._receive()
         self._complete = not message.get("more_body")
         return message
 
     async def drain(self) -> None:
-        """Take the rest of a body that was refused, within limits: who still sends does not hear the answer."""
+        """Read the rest of a refused body, within limits: a client that is still sending does not read the answer."""
         taken = 0
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -41,41 +44,46 @@ class Body:
             return
 
 
-class Bounded:
-    """A request's body, as it comes in, up to a number of bytes."""
+def limited(app: ASGIApp, max_bytes: int) -> ASGIApp:
+    """Limit the body that an application receives; a longer one is refused while it arrives.
 
-    def __init__(self, receive: Receive, scope: Scope, most: int) -> None:
-        self._receive, self._most = receive, most
-        length = Headers(scope=scope).get("content-length", str(most))
-        if not length.isdecimal() or int(length) > most:
-            self._refuse()
-        self.length = self._left = int(length)  # no more than was stated comes in
+    The limit is Starlette's, which counts the bytes and raises an exception in whoever reads them; the answer is ours.
+    """
 
-    async def receive(self) -> Message:
-        """The next piece."""
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            self._refuse()
-        return message
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        with _explained(max_bytes):
+            await app(scope, receive, send)
 
-    def _refuse(self) -> None:
-        size = f"{self._most // 2**20} MB" if self._most >= 2**20 else f"{self._most // 2**10} KB"
-        raise RequestRefused(413, f"The request is too long: {size} are the most.")
+    return RequestBodyLimitMiddleware(call, max_body_size=max_bytes)
 
 
-async def read(receive: Receive, scope: Scope, most: int) -> bytes:
-    """A whole body."""
-    request = Request(scope, Bounded(receive, scope, most).receive)
+@contextmanager
+def _explained(max_bytes: int) -> Iterator[None]:
+    try:
+        yield
+    except HTTPException as error:
+        if error.status_code != 413:
+            raise
+        size = f"{max_bytes // 2**20} MB" if max_bytes >= 2**20 else f"{max_bytes // 2**10} KB"
+        raise RequestRefused(413, f"The request is too long: at most {size}.") from None
+
+
+async def read(scope: Scope, receive: Receive) -> bytes:
+    """Read a whole body.
+
+    Raises:
+        RequestRefused: it took too long to arrive.
+
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.body()
+            return await Request(scope, receive).body()
     except TimeoutError:
-        raise RequestRefused(408, "The request took too long to come in: please try again.") from None
+        raise RequestRefused(408, "The request took too long to arrive: please try again.") from None
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A body that was read already, for who reads it next."""
+    """Give a body that was read already to the next reader."""
     pieces = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

@@ -1,7 +1,7 @@
-"""What the server lets in, before Gradio sees it: few routes, bounded bodies, no paths or addresses of others.
+"""Let in only what the page needs, before Gradio sees it: few routes, bounded bodies, no foreign paths or addresses.
 
-Gradio's own server has more doors than this page needs: it fetches addresses that a visitor sends as a file,
-proxies, shows its monitoring, writes deep links. Here every route that is not in the table is not there.
+Gradio's own server has more routes than this page needs: it fetches addresses that a visitor sends as a file, proxies,
+shows its monitoring, writes deep links. Every route that is not in the table is answered with 404.
 """
 
 import json
@@ -15,18 +15,19 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spring.web.gateway.body import Body, RequestRefused, read, replay
+from spring.web.gateway.body import Body, RequestRefused, limited, read, replay
 from spring.web.gateway.headers import SecuredResponse
 from spring.web.gateway.upload import NAME, Receiver, query
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
 
 API = "/gradio_api"
-LONGEST_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
-MOST_VALUES = 2_000  # in a call: 50 files have some 500
+MAX_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
+MAX_VALUES = 2_000  # in a call: 50 files have some 500
+NOT_FOUND = "There is nothing at this address."
 
-# Which requests the page and gradio_client make.
-OPEN = (
+# The requests that the page and gradio_client make.
+ROUTES = (
     ("GET", r"/"),
     ("GET", r"/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)"),
     ("GET", r"/(assets|static)/.*"),
@@ -36,7 +37,7 @@ OPEN = (
     ("POST", rf"{API}/(queue/join|run/predict|cancel|reset)/?"),
     ("POST", rf"{API}/upload"),
 )
-_OPEN = [(method, re.compile(path)) for method, path in OPEN]
+_ROUTES = [(method, re.compile(path)) for method, path in ROUTES]
 
 
 class GatewayLimits(NamedTuple):
@@ -44,16 +45,18 @@ class GatewayLimits(NamedTuple):
 
     upload: int  # bytes of one request
     file: int  # bytes of one file
-    direct: frozenset[int]  # the handlers that are called by themselves
-    queued: frozenset[int]  # those that are called through Gradio's queue, where each has a backlog of its own
+    direct: frozenset[int]  # handlers that are called directly
+    queued: frozenset[int]  # handlers that are called through Gradio's queue
 
 
 class Gateway:
     """The ASGI middleware in front of Gradio's application."""
 
-    def __init__(self, app: ASGIApp, presence: Connections, uploads: Uploads, limits: GatewayLimits) -> None:
-        self._app, self._presence, self._uploads, self._limits = app, presence, uploads, limits
+    def __init__(self, app: ASGIApp, connections: Connections, uploads: Uploads, limits: GatewayLimits) -> None:
+        self._app, self._connections, self._uploads, self._limits = app, connections, uploads, limits
         self._receiver = Receiver(uploads, limits.upload, limits.file)
+        self._upload = limited(self._receiver.answer, limits.upload)
+        self._call = limited(self._check_and_call, MAX_BODY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it with one sentence."""
@@ -76,71 +79,74 @@ class Gateway:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"].replace("HEAD", "GET"), scope["path"]
-        if not any(method == known and pattern.fullmatch(path) for known, pattern in _OPEN):
-            raise RequestRefused(404, "There is nothing here.")
+        if not any(method == known and pattern.fullmatch(path) for known, pattern in _ROUTES):
+            raise RequestRefused(404, NOT_FOUND)
         if path == f"{API}/upload":
-            await self._receiver.answer(scope, receive, send)
+            await self._upload(scope, receive, send)
         elif method == "POST":
-            body = await read(receive, scope, LONGEST_BODY)
-            self._check(body, path)
-            await self._app(scope, replay(body, receive), send)
+            await self._call(scope, receive, send)
         elif path == f"{API}/queue/data":
             session = query(scope, "session_hash")
             if not NAME.fullmatch(session):
                 raise RequestRefused(404, "There is no such session.")
-            with self._presence.here(session):
+            with self._connections.here(session):
                 await self._app(scope, receive, send)
         elif path == f"{API}/upload_progress":
-            await self._receiver.tell(scope, receive, send, self._app)
+            await self._receiver.report_progress(scope, receive, send, self._app)
         elif path.startswith(f"{API}/file=") and not self._is_served(path.partition("=")[2]):
             raise RequestRefused(404, "There is no such file.")
         else:
             await self._app(scope, receive, send)
 
     def _is_served(self, path: str) -> bool:
-        """Whether a file was made for visitors: what others uploaded is none."""
+        """Whether a file was made for visitors; uploads were not."""
         parts = os.path.normpath(path)
         inside = parts == path and parts.startswith(f"{self._uploads.folder}{os.sep}")
         return inside and not parts.startswith(str(self._uploads.received))
+
+    async def _check_and_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read(scope, receive)
+        self._check(body, scope["path"])
+        await self._app(scope, replay(body, receive), send)
 
     def _check(self, body: bytes, path: str) -> None:
         """Refuse what no page sends: Gradio would fetch a file's address, or trust what it finds in the call."""
         try:
             call = json.loads(body)
             found = list(_objects(call))
-            json.dumps(call, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            json.dumps(call, ensure_ascii=False).encode()  # fails on an unpaired surrogate
         except (ValueError, RecursionError):
             raise RequestRefused(400, "The request is not valid JSON.") from None
         if not isinstance(call, dict):
-            raise RequestRefused(400, "The request is no JSON object.")
+            raise RequestRefused(400, "The request is not a JSON object.")
         session = call.get("session_hash")
         if session is not None and not (isinstance(session, str) and NAME.fullmatch(session)):
             raise RequestRefused(400, "The session's name must be 1 to 64 letters and digits.")
         function, known = call.get("fn_index"), self._functions(path)
         if known is not None and not (isinstance(function, int) and function in known):
-            raise RequestRefused(400, "The request calls nothing that is here: please reload the page.")
+            raise RequestRefused(400, "Unknown endpoint; please reload the page.")
         for value in found:
             if "path" in value and not (isinstance(value["path"], str) and self._uploads.owns(value["path"])):
-                raise RequestRefused(400, "A file of this request was not uploaded here: please upload it.")
+                raise RequestRefused(400, "A file in this request was not uploaded here; please upload it.")
 
     def _functions(self, path: str) -> frozenset[int] | None:
-        """Which handlers may be called by a route; None: it calls none."""
+        """Which handlers may be called through a route; None if it calls none."""
         by_route = {f"{API}/run/predict": self._limits.direct, f"{API}/queue/join": self._limits.queued}
         return by_route.get(path.removesuffix("/"))
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value.
+    """Yield all objects in a JSON value.
 
     Raises:
-        RequestRefused: it has more values than any call of the page: two bytes of the body can be an object of 64.
+        RequestRefused: it has more values than any call of the page: two bytes of the body can become an object of 64.
 
     """
     waiting, seen = [value], 0
     while waiting:
         value, seen = waiting.pop(), seen + 1
-        if seen > MOST_VALUES:
-            raise RequestRefused(400, f"The request has too many values: {MOST_VALUES:,} are the most.")
+        if seen > MAX_VALUES:
+            raise RequestRefused(400, f"The request has too many values: at most {MAX_VALUES:,}.")
         if isinstance(value, dict):
             yield value
             waiting += value.values()

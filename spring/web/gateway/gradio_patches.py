@@ -1,6 +1,8 @@
-"""What Gradio remembers of every session: bounded, nothing of what was asked, and let go of once the visitor has left.
+"""All patches of Gradio's internals, each with its reason.
 
-Gradio 6.31 takes a session's name from whoever calls and keeps things by it for as long as the server runs.
+Gradio 6.31 takes a session's name from the caller and keeps data under it for as long as the server runs. Here that is
+bounded, holds nothing of what was asked, and is dropped once the visitor has left. `tests/web/test_gradio_patches.py`
+has a test for each patch that fails when Gradio no longer needs it; the version is pinned in requirements.txt.
 """
 
 import asyncio
@@ -10,10 +12,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
+from gradio import route_utils
 from gradio.blocks import BlocksConfig
 from gradio.queueing import Queue
+from gradio.routes import file_upload_statuses
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
+
+from spring.settings import READING_LIMITS
 
 CLOCK = time.monotonic
 MESSAGES = 2000  # sessions whose messages are kept, as in Gradio
@@ -21,14 +27,39 @@ GONE = 60.0  # seconds after which a visitor without a connection is gone
 UNLOADING = 5.0  # seconds that the calls which a closed page still makes may take
 TIDY_SECONDS = 5.0
 
+GradioParser = route_utils.GradioMultiPartParser
 Away = Callable[[str], float]  # seconds for which a session has had no stream of results, as in `Connections.away`
 
 
-class Messages(LRUCache[str, "asyncio.Queue[Any]"]):
-    """What was not yet sent to each session; used in the server's event loop alone.
+class BoundedParser(GradioParser):
+    """Parse the body of an upload: files only, and no more than one visitor may have.
 
-    In Gradio's own the first to come is the first to go, whoever still waits, and the next message to a session
-    that is not there raises a KeyError, which stops the queue for everybody.
+    Gradio accepts 1,000 files, each of which stays open until the whole body has arrived; fields that are not files are
+    kept in memory without a bound, and its progress reports fail on them with an AttributeError.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings | {"max_files": READING_LIMITS.files, "max_fields": 0})
+
+
+# `route_utils.upload_fn` takes no bounds from its callers, but looks this name up whenever it is called.
+route_utils.GradioMultiPartParser = BoundedParser  # type: ignore[misc]
+
+
+def forget_progress(upload: str) -> None:
+    """Forget the progress of an upload.
+
+    Gradio keeps it until somebody has followed it to the end, and a signal for every name it was asked for, for ever.
+    """
+    file_upload_statuses.stop_tracking(upload)
+    file_upload_statuses._signals.pop(upload, None)
+
+
+class Messages(LRUCache[str, "asyncio.Queue[Any]"]):
+    """What was not yet sent to each session; used in the server's event loop only.
+
+    Gradio evicts the session that came first, even one that is connected, and the next message to an evicted session
+    raises a KeyError, which stops the queue for everybody.
     """
 
     def __init__(self, away: Away) -> None:
@@ -37,7 +68,7 @@ class Messages(LRUCache[str, "asyncio.Queue[Any]"]):
         self._used: dict[str, float] = {}  # by CLOCK
 
     def __missing__(self, session: str) -> "asyncio.Queue[Any]":
-        """Messages to a session that is no longer here are read by nobody."""
+        """Discard messages to a session that is no longer here."""
         return asyncio.Queue()
 
     def __getitem__(self, session: str) -> "asyncio.Queue[Any]":
@@ -51,7 +82,7 @@ class Messages(LRUCache[str, "asyncio.Queue[Any]"]):
         self._touch(session)
 
     def __delitem__(self, session: str) -> None:
-        """Gradio deletes whoever loses the connection, and does not clean up after it if that fails."""
+        """Delete a session that may be gone already: Gradio does not clean up after an error here."""
         if session in self:
             super().__delitem__(session)
             del self._used[session]
@@ -70,7 +101,9 @@ class Messages(LRUCache[str, "asyncio.Queue[Any]"]):
 
 
 class States(StateHolder):
-    """The values of `gr.State`, and which components look different, of every session; tidies all else as well.
+    """The values of `gr.State`, and which components look different, of every session; also calls `tidy`.
+
+    Gradio keeps what a session looked like after its page was closed.
 
     Args:
         demo: the page, which is being served.
@@ -86,7 +119,7 @@ class States(StateHolder):
         self.set_blocks(demo)
 
     def __getitem__(self, session_id: str) -> SessionState:
-        """As in Gradio; who calls after the page was closed is back."""
+        """As in Gradio; a call after the page was closed opens the session again."""
         if CLOCK() - self._closed.get(session_id, math.inf) > UNLOADING:
             del self._closed[session_id]
             if session_id in self.session_data:
@@ -128,7 +161,7 @@ class _SessionLayout(BlocksConfig):
 
     @staticmethod
     def config_for_block(*_: Any, **__: Any) -> dict[str, Any]:
-        """Nothing: there is then no place for a value."""
+        """Return an empty configuration, so that there is no place for a value."""
         return {}
 
 
@@ -139,7 +172,7 @@ def _like(layout: BlocksConfig, kind: type[BlocksConfig]) -> BlocksConfig:
 
 
 def bound(demo: gr.Blocks, away: Away) -> None:
-    """Have a page that is being served keep little of its visitors.
+    """Patch a page that is being served, so that it keeps little of its visitors.
 
     Args:
         demo: the page.
@@ -154,9 +187,9 @@ def bound(demo: gr.Blocks, away: Away) -> None:
 
 
 def tidy(demo: gr.Blocks) -> None:
-    """Forget the events of sessions that are gone, and what Gradio notes of files and of stopped answers.
+    """Forget the events of sessions that are gone, and Gradio's records of files and of stopped answers.
 
-    To be called in the event loop of the server.
+    Gradio removes none of these. Call it in the event loop of the server.
     """
     queue: Queue = demo._queue
     running = dict(queue.event_ids_to_events)

@@ -1,4 +1,4 @@
-"""What every answer tells the browser: to load nothing from elsewhere, and to run no script but the server's own."""
+"""Add the headers that make a browser load nothing from elsewhere and run only the server's own scripts."""
 
 import os
 import re
@@ -10,7 +10,7 @@ FRAMED_BY = "https://huggingface.co https://*.huggingface.co https://*.hf.space"
 
 
 def content_security_policy(nonce: str) -> str:
-    """Nothing is loaded from elsewhere, and of scripts in the page itself only those that the server wrote run.
+    """Return the policy: nothing is loaded from elsewhere; of inline scripts only those with the nonce run.
 
     Gradio's handlers in the browser and Vega's plots compile functions, hence 'unsafe-eval'.
     """
@@ -31,7 +31,7 @@ def content_security_policy(nonce: str) -> str:
 
 
 class SecuredResponse:
-    """Adds the headers that keep a browser from running or loading what is not the page's."""
+    """Send a response with the security headers; the scripts of a page get the nonce."""
 
     def __init__(self, send: Send, nonce: str) -> None:
         self._send, self._nonce = send, nonce
@@ -39,7 +39,7 @@ class SecuredResponse:
         self._page = b""
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; a page's scripts get the nonce."""
+        """Send a message on."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=message["headers"])
             headers["Content-Security-Policy"] = content_security_policy(self._nonce)

@@ -1,7 +1,7 @@
-"""What the page shows, as HTML made of escaped text.
+"""Render a comparison as escaped HTML.
 
-Documents, questions and answers are data: they reach the page through `escape` alone, and the marks put around
-their words are ours.
+Documents, questions and answers are data: they reach the page through `escape` only; only the marks around their words
+are HTML.
 """
 
 from collections.abc import Iterable, Sequence

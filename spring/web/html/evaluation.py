@@ -1,4 +1,4 @@
-"""What the tabs Sweep and Evaluate show, as HTML made of escaped text."""
+"""Render the results of the tabs Sweep and Evaluate as escaped HTML."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -66,9 +66,9 @@ def result(run: EvaluationRun) -> str:
     if run.complete:
         line = f"Done: {_count(run.done, 'question')} in {took}."
     elif run.out_of_time:
-        line = f"One run may take {run.limit:.0f} seconds, and they are over: {of} are done, and kept."
+        line = f"Stopped after {run.limit:.0f} seconds, the limit for one run: {of} are done and kept."
     else:
-        line = f"Stopped after {took}: {of} are done, and kept."
+        line = f"Stopped after {took}: {of} are done and kept."
     notes = run.notes
     if run.failed:
         more = len(run.failed) - SHOWN

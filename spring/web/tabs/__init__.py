@@ -1,4 +1,4 @@
-"""The handlers of the tabs: from what a visitor sets to calls of the package, and back to HTML.
+"""The form and the tabs: one file each for layout and handlers, and the wiring of events that all use.
 
-One file for each tab.
+A new tab is one file and one entry in `layout.TABS`.
 """

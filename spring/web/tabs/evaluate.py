@@ -19,152 +19,184 @@ from spring.evaluation.runner import Row, evaluate, usual_ks
 from spring.evaluation.summary import Summary, summarize
 from spring.generation.comparison import ComparisonSettings
 from spring.rag.retriever import Retriever
-from spring.web.html import comparison as render
-from spring.web.html import evaluation as render_evaluation
-from spring.web.tabs.compare import EXPECTED_TOKENS, PRIVATE, Page, buttons, stream
+from spring.web.html import evaluation as evaluation_html
+from spring.web.shared import Shared
+from spring.web.tabs.form import EXPECTED_TOKENS, Form
 from spring.web.tabs.sweep import every_k
+from spring.web.tabs.tab import Tab
+from spring.web.tabs.wiring import StreamingAction, Updates, buttons
 from spring.web.visitors.request_queue import QueuedRequest
-from spring.web.visitors.requests import comparison_settings, visitor_of, whole_numbers
+from spring.web.visitors.requests import comparison_settings, whole_numbers
 
-EVALUATE = "Evaluate"
 USUAL = (0, 1, 5, 20, 50)
-BATCH = 2  # questions at once: the table is live, and other visitors get their turns
+BATCH = 2  # questions at once: the table is live, and other visitors' requests come in between
 SLACK = 60.0  # seconds: a run ends by its own clock, which starts when the model is there
 SHOW_EVERY = 1.0  # seconds between two looks at the clock
 COLOURS = {"exact match": "#d97706", "F1": "#10b981"}
 INTRODUCTION = """<p class="legend">Asks the questions of a file about the chosen documents or, without a file,
-those that the chosen sample collection brings; the numbers of passages and of tokens are those set for a single
-question. One run takes at most <b>{questions} questions</b> and <b>{seconds} seconds</b>;
-what is done until then is kept.</p>"""
+those of the chosen sample collection, with the numbers of passages and tokens set in the form.
+One run takes at most <b>{questions} questions</b> and <b>{seconds} seconds</b>; what is done until then is kept.</p>"""
 FILE_LEGEND = """<p class="legend">JSON Lines as FlashRAG or SPRING write them, or CSV with the columns question and
 answer; questions that bring their passages need no documents.</p>"""
 
 
-class Evaluate:
-    """The handlers. A visitor may compare meanwhile: evaluations take turns of their own."""
+class EvaluateTab(Tab):
+    """Layout and handlers. Evaluations have a queue of their own, so that a visitor may compare meanwhile."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.settings = page.settings
-        self.turns = page.queue(page.settings.evaluation_seconds + SLACK)
+    name = "Evaluate"
 
-    def begin(self, request: gr.Request) -> tuple[Any, ...]:
-        """The visitor asks: ticket, status, the buttons, and no download of the run before."""
-        ticket = self.turns.begin(*visitor_of(request), EVALUATE)
-        return ticket, render.status("Starting …"), *buttons(True), gr.update(value=None, interactive=False)
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.settings = shared.settings
+        self.action = StreamingAction(
+            name="evaluate",
+            shared=shared,
+            queue=shared.new_queue(shared.settings.evaluation_seconds + SLACK),
+            run=self.run,
+            starting="Starting …",
+            failure="Something went wrong with this evaluation; please try again.",
+            cleared={"download": gr.update(value=None, interactive=False)},
+        )
+
+    # --- layout ---
+
+    def lay_out(self, form: Form) -> None:
+        """Question file, k, number of questions; status, table, plot and download."""
+        limits = INTRODUCTION.format(
+            questions=self.settings.evaluation_questions, seconds=self.settings.evaluation_seconds
+        )
+        gr.HTML(limits, elem_id="limits")
+        inputs = self._inputs()
+        form.when_loaded[inputs["ks"]] = k_choices
+        with gr.Row():
+            run = gr.Button("Evaluate", variant="primary", scale=3, elem_id="evaluate")
+            stop = gr.Button("Stop", interactive=False, scale=1, elem_id="evaluate-stop")
+        outputs = {
+            "status": gr.HTML(elem_id="evaluate-status"),
+            "table": gr.HTML(elem_id="scores"),
+            "plot": _plot(),
+            "download": gr.DownloadButton("Download all answers (CSV)", interactive=False, elem_id="download"),
+            "run": run,
+            "stop": stop,
+        }
+        self.action.connect([run.click], inputs=form.inputs | inputs, outputs=outputs)
+
+    def _inputs(self) -> dict[str, Any]:
+        with gr.Accordion("Upload a question file", open=False):
+            gr.HTML(FILE_LEGEND)
+            file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
+        ks = gr.CheckboxGroup(
+            every_k(EXPECTED_TOKENS), value=[*usual_ks(EXPECTED_TOKENS, USUAL)], label="k to evaluate", elem_id="ks"
+        )
+        most = self.settings.evaluation_questions
+        limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
+        return {"questions": file, "ks": ks, "limit": limit}
+
+    # --- handlers ---
 
     def run(
         self,
-        ticket: float,
-        file: str | None,
+        queued: QueuedRequest,
+        questions: str | None,
         ks: Sequence[float],
         limit: float,
-        name: str,
-        passages: float,
+        collection: str,
+        passage_count: float,
         max_new_tokens: float,
-        request: gr.Request,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Stream status, table, plot, download, and the buttons' states."""
-        visitor, address = visitor_of(request)
+    ) -> Iterator[Updates]:
+        """Stream status, table, plot and download."""
+        settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passage_count, max_new_tokens)
+        if not settings.virtual_tokens:
+            raise PromptError("Choose at least one k.")
+        given = self._questions(questions, collection, queued)
+        run, retriever = self._prepare(given, whole_numbers(limit)[0], collection, queued.visitor)
+        yield from self._follow(run, retriever, settings, queued)
 
-        def steps(turn: QueuedRequest) -> Iterator[tuple[Any, ...]]:
-            yield from self.page.until_ready(turn, self.turns)
-            settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passages, max_new_tokens)
-            if not settings.virtual_tokens:
-                raise PromptError("Choose at least one k.")
-            given = self._questions(file, name, visitor, address, turn)
-            run, retriever = self._prepare(given, whole_numbers(limit)[0], name, visitor)
-            yield from self._follow(run, retriever, settings, turn)
-
-        yield from stream(self.turns, EVALUATE, visitor, ticket, 6, steps)
-
-    def _prepare(
-        self, given: QuestionSet, limit: int, name: str, visitor: str
-    ) -> tuple[EvaluationRun, Retriever | None]:
-        """What is asked, and where its passages are found; nowhere if the questions bring them."""
-        questions, notes = first_questions(given.questions, limit, self.settings.evaluation_questions)
-        bare = any(not question.passages for question in questions)
-        retriever = self.page.shelf.library(name, visitor).retriever if bare else None
-        if given.note:
-            notes = (*notes, given.note)
-        return EvaluationRun(questions, self.settings.evaluation_seconds, notes), retriever
-
-    def _questions(self, file: str | None, name: str, visitor: str, address: str, turn: QueuedRequest) -> QuestionSet:
-        """The questions of a file, which is read once and then gone from the disk, or of a collection."""
-        sessions, shelf = self.page.sessions, self.page.shelf
+    def _questions(self, file: str | None, collection: str, queued: QueuedRequest) -> QuestionSet:
+        """The questions of a file, which is read once and then removed from the disk, or of a collection."""
+        sessions, documents = self.shared.sessions, self.shared.documents
         if file:
-            given = sessions.questions(visitor, file)
+            given = sessions.questions(queued.visitor, file)
             if given is None:
                 if not Path(file).is_file():
                     raise DocumentError("The question file is no longer here: please upload it again.")
                 try:
-                    given = parse_questions(Path(file), self.settings.limits, lambda: turn.over)
+                    given = parse_questions(Path(file), self.settings.limits, lambda: queued.over)
                 finally:
-                    shelf.discard([file])
-                sessions.keep_questions(visitor, file, given, address)
+                    documents.discard([file])
+                sessions.keep_questions(queued.visitor, file, given, queued.address)
             return given
-        library = shelf.library(name, visitor)
+        library = documents.library(collection, queued.visitor)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")
         return QuestionSet(library.questions)
 
+    def _prepare(
+        self, given: QuestionSet, limit: int, collection: str, visitor: str
+    ) -> tuple[EvaluationRun, Retriever | None]:
+        """What is asked, and where its passages are found; no retriever if the questions bring their passages."""
+        questions, notes = first_questions(given.questions, limit, self.settings.evaluation_questions)
+        needs_passages = any(not question.passages for question in questions)
+        retriever = self.shared.documents.library(collection, visitor).retriever if needs_passages else None
+        if given.note:
+            notes = (*notes, given.note)
+        return EvaluationRun(questions, self.settings.evaluation_seconds, notes), retriever
+
     def _follow(
-        self, run: EvaluationRun, retriever: Retriever | None, settings: ComparisonSettings, turn: QueuedRequest
-    ) -> Iterator[tuple[Any, ...]]:
-        """Evaluate until there is no question left, the visitor stops, the time is over, or the model fails."""
-        engine = self.page.engine
+        self, run: EvaluationRun, retriever: Retriever | None, settings: ComparisonSettings, queued: QueuedRequest
+    ) -> Iterator[Updates]:
+        """Evaluate until all is answered, the visitor stops, the time is over, or the model fails."""
         run.started = shown = time.monotonic()  # waiting for the model does not count
         questions, run.failed = without_too_long(run.questions)
-        yield render_evaluation.progress(run), "", gr.update(visible=False), gr.skip(), *buttons(True)
+        yield {"status": evaluation_html.progress(run), **_scores(()), **buttons(True)}
         try:
-            for done in evaluate(engine, questions, retriever, settings, BATCH):
-                news = run.add(done)
-                if run.complete or turn.over or run.out_of_time:
+            for done in evaluate(self.shared.engine, questions, retriever, settings, BATCH):
+                has_rows = run.add(done)
+                if run.complete or queued.over or run.out_of_time:
                     break
-                if news or time.monotonic() - shown > SHOW_EVERY:
+                if has_rows or time.monotonic() - shown > SHOW_EVERY:
                     shown = time.monotonic()
-                    scores = _scores(run.rows) if news else (gr.skip(), gr.skip())
-                    yield render_evaluation.progress(run), *scores
-        except SpringError as error:  # of the model, or of a GPU that is lent for a while
+                    yield {"status": evaluation_html.progress(run), **(_scores(run.rows) if has_rows else {})}
+        except SpringError as error:  # of the model, or of a GPU that is lent for a limited time
             if not run.rows:
                 raise
             run.notes = (*run.notes, str(error))
-        yield render_evaluation.result(run), *_scores(run.rows), _download(run.rows), *buttons(False)
-
-    def stop(self, request: gr.Request) -> tuple[Any, ...]:
-        """End the visitor's evaluation, running or waiting; what is done stays."""
-        self.turns.end(visitor_of(request)[0])
-        return render.status("Stopped."), *buttons(False)
-
-    def leave(self, request: gr.Request) -> None:
-        """The visitor closed the page."""
-        self.turns.end(visitor_of(request)[0])
-
-    def fail(self) -> tuple[Any, ...]:
-        """Something that no handler expected: say so, and let the visitor try again."""
-        return render.status("Something went wrong with this evaluation; please try again.", kind="error"), *buttons(
-            False
-        )
-
-    def show_choices(self) -> Any:
-        """The k to choose from, if the model's tokens are known."""
-        if not self.page.known:
-            return gr.skip()
-        try:
-            n = len(self.page.engine.tokens)
-        except SpringError:  # the main tab says why
-            return gr.skip()
-        return gr.skip() if n == EXPECTED_TOKENS else gr.update(choices=every_k(n), value=[*usual_ks(n, USUAL)])
+        yield {
+            "status": evaluation_html.result(run),
+            "download": _download(run.rows),
+            **_scores(run.rows),
+            **buttons(False),
+        }
 
 
-def _scores(rows: Sequence[Row]) -> tuple[Any, Any]:
+def k_choices(count: int) -> Any:
+    """The k to choose from where there are `count` virtual tokens."""
+    return gr.update(choices=every_k(count), value=[*usual_ks(count, USUAL)])
+
+
+def _plot() -> gr.LinePlot:
+    return gr.LinePlot(
+        x="k",
+        y="score",
+        color="metric",
+        color_map=COLOURS,
+        color_title=" ",
+        title="Exact match and F1 over k",
+        y_lim=[0, 1],
+        height=260,
+        visible=False,
+        elem_id="evaluate-plot",
+    )
+
+
+def _scores(rows: Sequence[Row]) -> Updates:
     """Table and plot of the rows so far."""
     summaries = summarize(rows)
     if not summaries:
-        return "", gr.update(visible=False)
+        return {"table": "", "plot": gr.update(visible=False)}
     many = len(summaries) > 1  # one k is no line
     plot = gr.update(value=_frame(summaries), visible=True) if many else gr.update(visible=False)
-    return render_evaluation.score_table(summaries), plot
+    return {"table": evaluation_html.score_table(summaries), "plot": plot}
 
 
 def _frame(summaries: Sequence[Summary]) -> pd.DataFrame:
@@ -179,68 +211,3 @@ def _download(rows: Sequence[Row]) -> Any:
         return gr.update(value=None, interactive=False)
     data = safe_csv(rows).encode("utf-8-sig")  # without the mark, spreadsheets take it for another encoding
     return gr.update(value=save_bytes_to_cache(data, "evaluation.csv", get_upload_folder()), interactive=True)
-
-
-def add_evaluate_tab(page: Page, demo: gr.Blocks, form: Sequence[Any]) -> tuple[Evaluate, gr.CheckboxGroup]:
-    """Lay out the tab and wire it.
-
-    Args:
-        page: the handlers of the main tab.
-        demo: the page that the tab is on.
-        form: collection, passages, longest answer.
-
-    Returns:
-        The handlers, and the k to choose from, which `Evaluate.show_choices` fills in.
-
-    """
-    evaluate, settings = Evaluate(page), page.settings
-    most = settings.evaluation_questions
-    gr.HTML(INTRODUCTION.format(questions=most, seconds=settings.evaluation_seconds), elem_id="limits")
-    with gr.Accordion("Upload a question file", open=False):
-        gr.HTML(FILE_LEGEND)
-        file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
-    ks = gr.CheckboxGroup(
-        every_k(EXPECTED_TOKENS), value=[*usual_ks(EXPECTED_TOKENS, USUAL)], label="k to evaluate", elem_id="ks"
-    )
-    limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
-    with gr.Row():
-        run = gr.Button("Evaluate", variant="primary", scale=3, elem_id="evaluate")
-        stop = gr.Button("Stop", interactive=False, scale=1, elem_id="evaluate-stop")
-    status = gr.HTML(elem_id="evaluate-status")
-    table = gr.HTML(elem_id="scores")
-    plot = gr.LinePlot(
-        x="k",
-        y="score",
-        color="metric",
-        color_map=COLOURS,
-        color_title=" ",
-        title="Exact match and F1 over k",
-        y_lim=[0, 1],
-        height=260,
-        visible=False,
-        elem_id="evaluate-plot",
-    )
-    download = gr.DownloadButton("Download all answers (CSV)", interactive=False, elem_id="download")
-    ticket = gr.Number(0, visible=False)
-
-    begun = run.click(
-        evaluate.begin,
-        outputs=[ticket, status, run, stop, download],
-        queue=False,
-        show_progress="hidden",
-        trigger_mode="multiple",
-        **PRIVATE,
-    )
-    begun.then(
-        evaluate.run,
-        inputs=[ticket, file, ks, limit, *form],
-        outputs=[status, table, plot, download, run, stop],
-        concurrency_limit=None,  # the page has a queue of its own, and not the comparisons': these go on meanwhile
-        trigger_mode="multiple",
-        show_progress="minimal",
-        show_progress_on=[status],
-        **PRIVATE,
-    ).failure(evaluate.fail, outputs=[status, run, stop], queue=False, **PRIVATE)
-    stop.click(evaluate.stop, outputs=[status, run, stop], queue=False, show_progress="hidden", **PRIVATE)
-    demo.unload(evaluate.leave)
-    return evaluate, ks

@@ -1,4 +1,4 @@
-"""Who asks: the request queue, connections, sessions, uploads and what is checked of a request.
+"""Who asks: request queue, connections, sessions, documents, uploads, and checks of what is sent.
 
-Knows nothing of the layout.
+Knows nothing of Gradio and the layout.
 """

@@ -1,4 +1,4 @@
-"""Which visitors are connected: who has left need not be answered."""
+"""Track which visitors are connected, so that requests of those who left can end."""
 
 import math
 import threading
@@ -20,7 +20,7 @@ class Connections:
 
     @contextmanager
     def here(self, visitor: str) -> Iterator[None]:
-        """The visitor is connected meanwhile."""
+        """Count the visitor as connected inside this context."""
         with self._lock:
             self._open[visitor] = self._open.get(visitor, 0) + 1
         try:
@@ -36,7 +36,7 @@ class Connections:
                     del self._left[next(iter(self._left))]
 
     def away(self, visitor: str) -> float:
-        """Seconds for which the visitor has had no connection; infinite if there was none lately."""
+        """Return for how many seconds the visitor has had no connection; infinite if there was none recently."""
         with self._lock:
             if visitor in self._open:
                 return 0.0

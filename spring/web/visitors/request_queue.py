@@ -1,43 +1,43 @@
-"""Who is answered when: one visitor after the other, a bounded number of them, and nobody keeps others waiting.
+"""A fair, bounded request queue.
 
-Whether a turn is over is looked up: a turn that was ended, whose visitor is gone or whose time has passed no longer
-counts, even if nobody ever says so, and never counts again. So there is no lock that could stay held.
+Whether a request is over is computed from its state: one that was ended, whose visitor has left or whose time has
+passed no longer counts, even if nobody reports it, and never counts again. So no lock can stay held.
 """
 
 import itertools
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from spring.errors import BusyError
 
-GRACE = 1.5  # seconds that a visitor's connection may be away: a page opens another one between two answers
-COMING = 10.0  # seconds that the first connection after the asking may take
-FORGOTTEN = 60.0  # seconds after which a turn that was begun and never taken is none
-MANY = 1000  # turns that were begun: those who begin and never take are let go of
-LOOK_AGAIN = 0.2  # seconds between two looks at who is next
+GRACE = 1.5  # seconds that a connection may be away: a page opens a new one between two answers
+FIRST_CONNECTION = 10.0  # seconds that the first connection after the request may take
+UNTAKEN = 60.0  # seconds after which a request that was begun and never taken is dropped
+MAX_UNTAKEN = 1000  # requests that were begun: beyond that, those never taken are dropped
+POLL_SECONDS = 0.2  # between two checks who is next
 CLOCK = time.monotonic
 
 
 @dataclass(eq=False)
 class QueuedRequest:
-    """One request of a visitor, from the asking to its end."""
+    """One request of a visitor, from the click to its end."""
 
     visitor: str
     address: str
     ticket: int
-    longest: float  # seconds that it may take once it runs
+    longest: float  # seconds that it may run
     away: Callable[[str], float]  # seconds for which a visitor has had no open connection
-    tab: str = ""  # where its answer is shown
+    action: str = ""  # what was started, and where its result is shown
     begun: float = field(default_factory=lambda: CLOCK())
-    started: float | None = None  # when it came out of the queue
+    started: float | None = None  # when it left the queue
     taken: bool = False
     ended: bool = False
-    replaced: bool = False  # a newer one is shown in its place
 
     def start(self) -> None:
-        """Its time begins now."""
+        """Start its time."""
         self.started = CLOCK()
 
     @property
@@ -46,36 +46,36 @@ class QueuedRequest:
         return self.started is not None and CLOCK() - self.started >= self.longest
 
     @property
-    def is_here(self) -> bool:
-        """Whether somebody is connected to read what it says."""
+    def is_connected(self) -> bool:
+        """Whether the visitor has a connection open to read the result."""
         return self.away(self.visitor) == 0
 
     @property
-    def is_away(self) -> bool:
-        """Whether that somebody has left, or never came."""
+    def is_abandoned(self) -> bool:
+        """Whether the visitor has left, or never connected."""
         away, age = self.away(self.visitor), CLOCK() - self.begun
-        return away > GRACE if away < age else age > COMING
+        return away > GRACE if away < age else age > FIRST_CONNECTION
 
     @property
     def over(self) -> bool:
-        """Whether it should go no further; then it stays so, as its place may be another's by now."""
-        self.ended = self.ended or self.out_of_time or self.is_away
+        """Whether it must not go on; this stays true, as its place may be taken by now."""
+        self.ended = self.ended or self.out_of_time or self.is_abandoned
         return self.ended
 
 
 class RequestQueue:
-    """The queue of one thing that few can have at a time: the model, or the reading of files.
+    """A queue for something that few can have at a time: the model, or the reading of files.
 
-    A visitor has one turn: a newer one ends the one before. An address, which many visitors may share, has a bounded
-    number of turns that wait. A turn begins when the visitor asks, outside Gradio's queue, so that it can end
-    while it still waits in there; what comes out of it then takes its own turn by the ticket.
+    A visitor has one current request: a newer one ends it. An address, which visitors may share, has a bounded number
+    of waiting requests. A request begins with the click, outside Gradio's own queue, so that it can be ended while it
+    waits in there; Gradio's handler then takes it by its ticket.
 
     Args:
-        longest: seconds that a turn may run.
+        longest: seconds that a request may run.
         places: how many may wait.
         per_address: how many of them from one address.
         at_once: how many run.
-        away: seconds for which a visitor has had no open connection; by default everybody is there.
+        away: seconds for which a visitor has had no open connection; by default everybody is connected.
 
     """
 
@@ -89,73 +89,78 @@ class RequestQueue:
     ) -> None:
         self._longest, self._places, self._per_address, self._at_once = longest, places, per_address, at_once
         self._away = away
-        self._current: dict[str, QueuedRequest] = {}  # each visitor's newest turn
+        self._current: dict[str, QueuedRequest] = {}  # each visitor's newest request
+        self._newest: OrderedDict[tuple[str, str], int] = OrderedDict()  # tickets, by visitor and action
         self._waiting: list[QueuedRequest] = []
         self._running: list[QueuedRequest] = []
         self._tickets = itertools.count(1)
         self._changed = threading.Condition()
 
-    def begin(self, visitor: str, address: str = "", tab: str = "") -> int:
-        """End what the visitor has going on and begin a new turn; returns its ticket."""
+    def begin(self, visitor: str, address: str = "", action: str = "") -> int:
+        """End the visitor's current request and begin a new one; return its ticket."""
         with self._changed:
-            if before := self._end(visitor):
-                before.replaced = before.tab == tab
-            if len(self._current) >= MANY:
-                self._tidy()
-            turn = QueuedRequest(visitor, address, next(self._tickets), self._longest, self._away, tab)
-            self._current[visitor] = turn
-            return turn.ticket
+            self._end_current(visitor)
+            if len(self._current) >= MAX_UNTAKEN:
+                self._drop_ended()
+            queued = QueuedRequest(visitor, address, next(self._tickets), self._longest, self._away, action)
+            self._current[visitor] = queued
+            self._newest.pop((visitor, action), None)
+            self._newest[visitor, action] = queued.ticket
+            if len(self._newest) > 2 * MAX_UNTAKEN:
+                self._newest.popitem(last=False)
+            return queued.ticket
 
     def take(self, visitor: str, ticket: float | None) -> QueuedRequest | None:
-        """The turn with this ticket; None if it has ended, or was taken before."""
+        """Take the request with this ticket; None if it has ended, or was taken before."""
         with self._changed:
-            turn = self._current.get(visitor)
-            if turn is None or turn.taken or ticket != turn.ticket:
+            queued = self._current.get(visitor)
+            if queued is None or queued.taken or ticket != queued.ticket:
                 return None
-            turn.taken, turn.begun = True, CLOCK()
-            return turn
+            queued.taken, queued.begun = True, CLOCK()
+            return queued
 
-    def has(self, visitor: str, tab: str) -> bool:
-        """Whether something that the visitor asked on this tab is going on."""
+    def is_superseded(self, visitor: str, action: str, ticket: float) -> bool:
+        """Whether the visitor has begun the same action again since, so that an older result is no longer shown."""
         with self._changed:
-            turn = self._current.get(visitor)
-            return turn is not None and turn.tab == tab
+            return self._newest.get((visitor, action), 0) > ticket
 
     def join(self, visitor: str, address: str = "") -> QueuedRequest:
-        """A turn beside the visitor's others, already taken: for programs, which may ask several things at once."""
+        """Make a request beside the visitor's current one, already taken: programs may ask several things at once."""
         with self._changed:
             return QueuedRequest(visitor, address, next(self._tickets), self._longest, self._away, taken=True)
 
-    def wait(self, turn: QueuedRequest) -> Iterator[int]:
-        """Yield the turn's place in the queue, 1 is the next, at once and when it changes; return when it may run.
+    def wait(self, queued: QueuedRequest) -> Iterator[int]:
+        """Yield the place in the queue, 1 is the next, at once and when it changes; return when the request may run.
 
-        It may also have ended meanwhile: look at `turn.over`. Call `finish` in the end, whatever happens.
+        It may also have ended meanwhile: check `queued.over`. Always call `finish` in the end.
 
         Raises:
-            BusyError: there is no place to wait in.
+            BusyError: the queue is full.
 
         """
         shown = None
-        while (place := self._place(turn, shown)) is not None:
+        while (place := self._place(queued, shown)) is not None:
             if place not in (0, shown):
                 yield place
             shown = place
 
-    def finish(self, turn: QueuedRequest) -> None:
-        """The turn is done, however it went."""
+    def finish(self, queued: QueuedRequest) -> None:
+        """Remove a request that is done, however it ended."""
         with self._changed:
-            self._forget(turn)
-            if self._current.get(turn.visitor) is turn:
-                del self._current[turn.visitor]
+            self._remove(queued)
+            if self._current.get(queued.visitor) is queued:
+                del self._current[queued.visitor]
             self._changed.notify_all()
 
-    def end(self, visitor: str) -> None:
-        """End all that the visitor has going on, if there is anything."""
+    def end(self, visitor: str, action: str = "") -> None:
+        """End a visitor's requests: all of them, or those of one action."""
         with self._changed:
-            self._end(visitor)
-            for turn in (*self._waiting, *self._running):
-                if turn.visitor == visitor:
-                    turn.ended = True
+            current = self._current.get(visitor)
+            if current is not None and action in ("", current.action):
+                self._end_current(visitor)
+            for queued in (*self._waiting, *self._running):
+                if queued.visitor == visitor and action in ("", queued.action):
+                    queued.ended = True
             self._changed.notify_all()
 
     def __len__(self) -> int:
@@ -167,60 +172,59 @@ class RequestQueue:
         """Whether nothing waits or runs."""
         return not self._waiting and not self._running and not self._current
 
-    def _end(self, visitor: str) -> QueuedRequest | None:
-        turn = self._current.pop(visitor, None)
-        if turn is not None:
-            turn.ended = True
-            self._forget(turn)
+    def _end_current(self, visitor: str) -> None:
+        queued = self._current.pop(visitor, None)
+        if queued is not None:
+            queued.ended = True
+            self._remove(queued)
             self._changed.notify_all()
-        return turn
 
-    def _forget(self, turn: QueuedRequest) -> None:
-        self._waiting = [other for other in self._waiting if other is not turn]
-        self._running = [other for other in self._running if other is not turn]
+    def _remove(self, queued: QueuedRequest) -> None:
+        self._waiting = [other for other in self._waiting if other is not queued]
+        self._running = [other for other in self._running if other is not queued]
 
-    def _place(self, turn: QueuedRequest, shown: int | None) -> int | None:
-        """The turn's place, 0 if it waits for its own visitor to connect, None if it need not wait any more.
+    def _place(self, queued: QueuedRequest, shown: int | None) -> int | None:
+        """The place, 0 while the visitor's connection is awaited, None if there is nothing to wait for.
 
-        Looks once, after a moment if it has looked before.
+        Checks once: at once the first time, later after a moment or a change.
         """
         with self._changed:
             if shown is None:
-                self._enter(turn)
+                self._enter(queued)
             else:
-                self._changed.wait(LOOK_AGAIN)
-            if turn.over or self._may_run(turn):
+                self._changed.wait(POLL_SECONDS)
+            if queued.over or self._may_run(queued):
                 return None
-            place = self._waiting.index(turn)
+            place = self._waiting.index(queued)
             return 0 if not place and len(self._running) < self._at_once else place + 1
 
-    def _enter(self, turn: QueuedRequest) -> None:
-        self._tidy()
+    def _enter(self, queued: QueuedRequest) -> None:
+        self._drop_ended()
         if len(self._waiting) >= self._places:
             raise BusyError(f"{len(self._waiting)} visitors are waiting already: please try again in a minute.")
-        if any(other.visitor == turn.visitor for other in self._waiting):
+        if any(other.visitor == queued.visitor for other in self._waiting):
             raise BusyError("Another request of yours is waiting already: please ask again when it is answered.")
-        if sum(other.address == turn.address for other in self._waiting) >= self._per_address:
+        if sum(other.address == queued.address for other in self._waiting) >= self._per_address:
             raise BusyError(
                 "Another request from your network address is waiting already: please try again when it is done."
             )
-        self._waiting.append(turn)
+        self._waiting.append(queued)
 
-    def _tidy(self) -> None:
-        """Let go of what is over: whoever was to do so may be gone."""
-        self._waiting = [turn for turn in self._waiting if not turn.over]
-        self._running = [turn for turn in self._running if not turn.over]
-        for visitor, turn in list(self._current.items()):
-            if turn.over if turn.taken else CLOCK() - turn.begun > FORGOTTEN:
+    def _drop_ended(self) -> None:
+        """Remove what is over: whoever was to do so may have left."""
+        self._waiting = [queued for queued in self._waiting if not queued.over]
+        self._running = [queued for queued in self._running if not queued.over]
+        for visitor, queued in list(self._current.items()):
+            if queued.over if queued.taken else CLOCK() - queued.begun > UNTAKEN:
                 del self._current[visitor]
 
-    def _may_run(self, turn: QueuedRequest) -> bool:
-        """Whether the turn is the first of those whose visitor is there, and there is room; if so it runs."""
-        self._tidy()
-        first = next((other for other in self._waiting if other.is_here), None)
-        if len(self._running) >= self._at_once or first is not turn:
+    def _may_run(self, queued: QueuedRequest) -> bool:
+        """Start the request if it is the first whose visitor is connected, and there is room."""
+        self._drop_ended()
+        first = next((other for other in self._waiting if other.is_connected), None)
+        if len(self._running) >= self._at_once or first is not queued:
             return False
-        self._waiting.remove(turn)
-        turn.start()
-        self._running.append(turn)
+        self._waiting.remove(queued)
+        queued.start()
+        self._running.append(queued)
         return True

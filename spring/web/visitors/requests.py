@@ -1,4 +1,4 @@
-"""What visitors and programs send, checked again: a program skips the limits of the page's sliders and boxes."""
+"""Check what visitors and programs send: a program is not bound by the limits of the page's sliders and boxes."""
 
 from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
@@ -13,21 +13,21 @@ from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import DecodingOptions
 from spring.settings import READING_LIMITS, ReadingLimits
 
-MOST_TOKENS = 1024
+MAX_TOKENS = 1024
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
 
 
 def text_of(value: Any) -> str:
-    """A text that can be sent on: programs may send null, or half of a surrogate pair."""
+    """Return text without unpaired surrogates; empty for anything that is not text."""
     return without_surrogates(value) if isinstance(value, str) else ""
 
 
 def visitor_of(request: Any) -> tuple[str, str]:
-    """Who asks, and from which network address; both are empty for who has none.
+    """Return the session's name and the network address; both are empty if unknown.
 
-    Behind a proxy, whose address is private, it is the last public address that was added on the way. Of an IPv6
-    address the network counts: its first 64 bits, which one household has for itself.
+    Behind a proxy, whose address is private, the address is the last public one in X-Forwarded-For. Of an IPv6
+    address only the first 64 bits count, the network of one household.
     """
     session = getattr(request, "session_hash", None) or ""
     host = getattr(getattr(request, "client", None), "host", None) or ""
@@ -46,7 +46,7 @@ def visitor_of(request: Any) -> tuple[str, str]:
 
 
 def question_text(question: str | None) -> str:
-    """The question, if it is not too long.
+    """Return the question if it is not too long.
 
     Raises:
         PromptError: it is too long.
@@ -54,15 +54,15 @@ def question_text(question: str | None) -> str:
     """
     question = text_of(question)
     if len(question) > LONGEST_QUESTION:
-        raise PromptError(f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most.")
+        raise PromptError(f"The question has {len(question):,} characters; at most {LONGEST_QUESTION:,}.")
     return question
 
 
 def whole_numbers(*values: float) -> list[int]:
-    """Whole numbers.
+    """Convert values to integers.
 
     Raises:
-        PromptError: one is none.
+        PromptError: one is not a number.
 
     """
     try:
@@ -75,10 +75,10 @@ def comparison_settings(
     virtual_tokens: Sequence[float],
     passages: float,
     max_new_tokens: float,
-    told: bool = False,
+    instruction: bool = False,
     temperature: float = 0.0,
 ) -> ComparisonSettings:
-    """ComparisonSettings of a comparison.
+    """Check the settings of a comparison.
 
     Raises:
         PromptError: one is out of range.
@@ -86,15 +86,15 @@ def comparison_settings(
     """
     passages, new_tokens, *ks = whole_numbers(passages, max_new_tokens, *virtual_tokens)
     try:
-        heat = float(temperature)
+        sampling_temperature = float(temperature)
     except (TypeError, ValueError, OverflowError) as error:
         raise PromptError("The settings must be numbers.") from error
-    if not all(0 <= k <= MOST_TOKENS for k in ks):
-        raise PromptError(f"The number of virtual tokens must be 0 to {MOST_TOKENS} at most.")
+    if not all(0 <= k <= MAX_TOKENS for k in ks):
+        raise PromptError(f"The number of virtual tokens must be 0 to {MAX_TOKENS}.")
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:
         raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
-    decoding = DecodingOptions(new_tokens, heat)
-    return ComparisonSettings(tuple(ks), int(passages), ("instruction",) if told else (), decoding)
+    decoding = DecodingOptions(new_tokens, sampling_temperature)
+    return ComparisonSettings(tuple(ks), int(passages), ("instruction",) if instruction else (), decoding)
 
 
 def read_uploads(
@@ -113,5 +113,5 @@ def read_uploads(
     if not paths:
         raise PromptError("Choose one or more files to upload.")
     if len(paths) + len(names) > limits.files:
-        raise PromptError(f"{len(paths) + len(names)} files are too many; {limits.files} are the most.")
+        raise PromptError(f"{len(paths) + len(names)} files are too many; at most {limits.files}.")
     return parse_documents(paths, names, limits, stop)

@@ -1,4 +1,4 @@
-"""Visitors' documents: in memory, each for its visitor alone, and for a while."""
+"""Keep visitors' documents in memory: each for its own visitor, for a limited time, within limits of memory."""
 
 import threading
 import time
@@ -10,9 +10,9 @@ from spring.errors import BusyError, PromptError
 from spring.rag.library import Library
 
 CLOCK = time.monotonic
-LEFT = 600.0  # seconds that a visitor who closed the page, or lost the connection, may take to come back
-MOST_REMEMBERED = 10_000  # visitors of whom it is known that their documents have expired
-SHARE = 4  # one address holds at most this part of all
+LEFT = 600.0  # seconds that documents are kept after the page was closed or the connection lost
+MAX_EXPIRED = 10_000  # visitors who are told that their documents have expired
+SHARE = 4  # one address may hold at most 1 / SHARE of the total
 
 
 @dataclass(eq=False)
@@ -26,14 +26,14 @@ class _Session:
 
 
 class Sessions:
-    """What visitors have uploaded, by their session, within budgets of bytes.
+    """Visitors' documents and questions, by session, within limits of bytes.
 
-    Nobody's documents make room for another's: who finds no room is told so.
+    Documents are never evicted to make room for another visitor's; a newcomer without room gets an error.
 
     Args:
-        idle: seconds after which documents that nobody asked about are gone.
-        per_session: most bytes of one visitor.
-        total: most bytes of all.
+        idle: seconds after their last use after which documents are dropped.
+        per_session: bytes of one visitor, at most.
+        total: bytes of all, at most.
 
     """
 
@@ -53,7 +53,7 @@ class Sessions:
             return sum(session.nbytes for session in self._sessions.values())
 
     def documents(self, visitor: str) -> Library | None:
-        """The visitor's documents; None if there never were any.
+        """Return the visitor's documents; None if there never were any.
 
         Raises:
             PromptError: they have expired.
@@ -69,15 +69,15 @@ class Sessions:
             return session.documents if session else None
 
     def has(self, visitor: str) -> bool:
-        """Whether there is anything of the visitor."""
+        """Whether anything is kept for the visitor."""
         with self._lock:
             return self._find(visitor) is not None
 
     def keep(self, visitor: str, documents: Library, address: str = "") -> None:
-        """Keep documents in the place of those that there were.
+        """Keep documents, replacing those kept before.
 
         Raises:
-            PromptError: they are too many for one visitor.
+            PromptError: they need more memory than one visitor has.
             BusyError: there is no room for them now.
 
         """
@@ -85,36 +85,36 @@ class Sessions:
             self._keep(visitor, address, documents, {})
 
     def questions(self, visitor: str, path: str) -> QuestionSet | None:
-        """The questions of the file that was uploaded to `path`, if they are kept."""
+        """Return the questions of the file uploaded to `path`, if they are kept."""
         with self._lock:
             session = self._find(visitor)
             return session.questions.get(path) if session else None
 
     def keep_questions(self, visitor: str, path: str, questions: QuestionSet, address: str = "") -> None:
-        """Keep the questions of a file, in the place of those of the file before; errors as of `keep`."""
+        """Keep the questions of a file, replacing those of the file before; errors as of `keep`."""
         with self._lock:
             session = self._find(visitor)
             self._keep(visitor, address, session.documents if session else None, {path: questions})
 
     def forget(self, visitor: str) -> None:
-        """Drop what there is of the visitor."""
+        """Drop everything kept for the visitor."""
         with self._lock:
             self._sessions.pop(visitor, None)
             self._expired.pop(visitor, None)
 
     def leave(self, visitor: str) -> None:
-        """The visitor closed the page: drop everything soon, unless the visitor comes back."""
+        """Note that the visitor closed the page: everything is dropped soon, unless the visitor comes back."""
         with self._lock:
             if session := self._sessions.get(visitor):
                 session.left = CLOCK()
 
     def tidy(self) -> None:
-        """Drop what nobody has used for long, or whose visitor has left."""
+        """Drop what has not been used for long, or whose visitor has left."""
         with self._lock:
             self._tidy()
 
     def _find(self, visitor: str) -> _Session | None:
-        """The visitor's session, if it has not expired; it is in use again."""
+        """Return the visitor's session if it has not expired, and mark it as used."""
         self._tidy()
         if session := self._sessions.get(visitor):
             session.used, session.left = CLOCK(), None
@@ -143,5 +143,5 @@ class Sessions:
             if now - session.used >= self._idle or (session.left is not None and now - session.left >= LEFT):
                 del self._sessions[visitor]
                 self._expired[visitor] = None
-        while len(self._expired) > MOST_REMEMBERED:
+        while len(self._expired) > MAX_EXPIRED:
             self._expired.popitem(last=False)

@@ -1,7 +1,7 @@
-"""Uploaded files on disk: a folder for each upload, gone once it is read.
+"""Keep uploaded files on disk: one folder for each upload, removed once it is read.
 
-Gradio names uploads by their content, so that two visitors with the same file would share it, and the first to be
-done with it would take it from the other.
+Gradio names uploads by their content, so two visitors with the same file would share it, and the first one whose file
+is removed would take it from the other.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from spring.errors import BusyError
 from spring.web.visitors.sessions import SHARE
 
-FORGOTTEN = 1800.0  # seconds after which a file that was never read is removed
+UNREAD = 1800.0  # seconds after which a file that was never read is removed
 EMPTY = 30.0
 SERVED = 86_400.0  # seconds for which a file that a visitor may download is kept
 FULL = "Too many files are being uploaded now: please try again in a minute."
@@ -27,21 +27,21 @@ LOCK = "lock"
 
 
 class _Upload(NamedTuple):
-    """What is on disk, or may be soon."""
+    """An upload that is on disk, or arriving."""
 
-    address: str  # it came from
+    address: str  # of the sender
     nbytes: int
 
 
 class Uploads:
     """The files of one running server, in a folder of its own below `root`.
 
-    The folder is held by a lock, which the kernel lets go of however the server ends: the next one to start
-    removes all folders that nobody holds.
+    The server holds a lock on the folder, which the kernel releases however the server ends; the next server that
+    starts removes all folders without a holder.
 
     Args:
         root: by default `spring-live` in the system's folder of temporary files.
-        total: most bytes of all uploads, those that are still coming in included.
+        total: bytes of all uploads at most, including those that are arriving.
 
     """
 
@@ -60,16 +60,16 @@ class Uploads:
         self.received.mkdir()
 
     def new(self, address: str = "", nbytes: int = 0) -> Path:
-        """An empty folder for one upload of at most `nbytes`; nobody can guess its name.
+        """Make an empty folder with an unguessable name for one upload of at most `nbytes`.
 
         Raises:
-            BusyError: there is no room, or none for this address, which may have a part of it.
+            BusyError: there is no room, or this address has used up its share.
 
         """
         folder = self.received / secrets.token_urlsafe(16)
         with self._account_lock:
             theirs = [upload.nbytes for upload in self._account.values() if upload.address == address]
-            # Whoever has nothing here may send one upload, however small the part.
+            # An address without uploads may send one, however small the share.
             is_much = bool(theirs) and sum(theirs) + nbytes > self._total // SHARE
             if is_much or sum(upload.nbytes for upload in self._account.values()) + nbytes > self._total:
                 raise BusyError(FULL)
@@ -80,7 +80,7 @@ class Uploads:
         return folder
 
     def arrived(self, folder: Path) -> None:
-        """An upload is complete: from now on its real size counts."""
+        """Note that an upload is complete: from now on its real size counts."""
         # os.walk passes over folders that are removed meanwhile, which rglob does not
         size = sum(_size(Path(inner, name)) for inner, _, names in os.walk(folder) for name in names)
         with self._account_lock:
@@ -88,24 +88,24 @@ class Uploads:
                 self._account[folder.name] = self._account[folder.name]._replace(nbytes=size)
 
     def owns(self, path: str | Path) -> bool:
-        """Whether a path is that of an uploaded file, still here or not."""
+        """Whether a path is that of an uploaded file, which may be removed already."""
         return Path(path).is_relative_to(self.received) and ".." not in Path(path).parts
 
     def discard(self, paths: Iterable[str | Path]) -> None:
-        """Remove the uploads that these files came with; files that are none of ours stay."""
+        """Remove the uploads that these files belong to; other files are left alone."""
         for path in filter(self.owns, map(Path, paths)):
             self._remove(self.received / path.relative_to(self.received).parts[0])
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all uploads on disk; those that are still coming in count with what they may become."""
+        """Bytes of all uploads on disk; those that are arriving count with their limit."""
         with self._account_lock:
             return sum(upload.nbytes for upload in self._account.values())
 
-    def tidy(self, age: float = FORGOTTEN, served: float = SERVED) -> None:
+    def tidy(self, age: float = UNREAD, served: float = SERVED) -> None:
         """Remove uploads that were not read for `age` seconds, and files that were made `served` seconds ago.
 
-        Gradio makes one more file, an empty one, for each that it hands over; these are removed sooner.
+        Gradio makes one more, empty file for each file that it passes on; these are removed sooner.
         """
         now = time.time()
         made = (path for path in self.folder.iterdir() if path.name not in (LOCK, self.received.name))

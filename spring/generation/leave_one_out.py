@@ -1,0 +1,293 @@
+"""Score generated answers again with all passages, without any, and without each one.
+
+Nothing new is generated: the answers' ids are fed (teacher forcing). Where a passage is left out, the text before it is
+taken from the cache, and the text after it is read again with its number kept. For three passages that takes about one
+reading of them all.
+
+Questions and answers that share a prefix are fed as one packed sequence. In the attention mask a question sees the
+passages and its first k virtual tokens, and an answer sees those and its question:
+
+    | passages | t1 ... tK | question A | answer | answer | question B | answer | ...
+"""
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+import torch
+from torch import Tensor
+
+from spring.errors import PromptError
+from spring.generation.host import ModelHost
+from spring.generation.kv_cache import Prefix, copy_prefix, new_cache
+from spring.generation.stream import PREFILL_CHUNK, read_piece
+from spring.generation.types import AnswerAttribution, Attribution, GenerationRequest, PromptDraft, check_ks
+from spring.models.backbone import Backbone
+from spring.models.tokenization import Tokenization
+
+Ids = tuple[int, ...]
+T = TypeVar("T")
+Steps: TypeAlias = Generator[Attribution, None, T]
+"""Work that yields a snapshot after every step on the model, and returns a result."""
+
+
+@dataclass(slots=True)
+class Branch:
+    """A question after a prefix, and the answers to score after it."""
+
+    virtual_tokens: int
+    question: Ids
+    answers: dict[Ids, list[float]] = field(default_factory=dict)  # log-probabilities of each token, when scored
+
+    @property
+    def length(self) -> int:
+        """Tokens to feed: the last one of an answer predicts nothing that is needed."""
+        return len(self.question) + sum(len(answer) - 1 for answer in self.answers)
+
+
+class LeaveOneOut:
+    """The state of one call of `LocalEngine.attribute`.
+
+    Args:
+        host: the loaded model.
+        draft: question, passages and answers asked for.
+        ids: the generated ids of each answer.
+
+    Raises:
+        PromptError: the answers do not belong to the draft, or do not fit into the context.
+
+    """
+
+    def __init__(self, host: ModelHost, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> None:
+        self._host, self._draft = host, draft
+        self._backbone, self._tokenization = host.backbone, host.backbone.tokenization
+        check_ks((*draft.virtual_tokens, *(0 for _ in draft.baselines)), len(host.tokens))
+        self._ids = [tuple(answer) for answer in ids]
+        self._most_virtual = max(draft.virtual_tokens, default=0)
+        self._requests = self._draft.requests(len(draft.passages))
+        self._read: dict[bool, Prefix] = {}  # with all passages; by whether it is in the chat template
+        self._check()
+        answers = (
+            AnswerAttribution(
+                request.virtual_tokens,
+                request.baseline,
+                token_texts(self._tokenization, answer),
+                (None,) * len(draft.passages),
+            )
+            for request, answer in zip(self._requests, self._ids, strict=True)
+        )
+        self._attribution = Attribution(tuple(answers), steps=2 + len(draft.passages))
+
+    def _check(self) -> None:
+        """Refuse answers that are not the draft's, before anything is computed."""
+        if len(self._ids) != len(self._requests):
+            raise PromptError(f"There are {len(self._ids)} answers for {len(self._requests)} prompts.")
+        vocabulary = self._backbone.model.config.get_text_config().vocab_size
+        if any(not 0 <= id < vocabulary for answer in self._ids for id in answer):
+            raise PromptError("The answers hold ids that are not of this model.")
+        plain = self._plain_request()
+        inputs = [(plain.prompt, False, self._most_virtual)]
+        inputs += [(request.prompt, request.chat, request.virtual_tokens) for request in self._requests]
+        longest = max(self._tokenization.count(prompt, chat) + k for prompt, chat, k in inputs)
+        needed = longest + max(map(len, self._ids))
+        if needed > self._backbone.context_length:
+            raise PromptError(
+                f"Passages, question and answers need {needed} tokens, but {self._backbone.name} takes "
+                f"{self._backbone.context_length}: ask why of a shorter answer, or with fewer passages."
+            )
+
+    def _plain_request(self) -> GenerationRequest:
+        """With all passages, no words and no virtual tokens."""
+        passages = self._draft.passages
+        return PromptDraft(self._draft.question, passages, (0,)).requests(len(passages))[0]
+
+    def run(self) -> Iterator[Attribution]:
+        """Yields a snapshot after every step on the model."""
+        passages = len(self._draft.passages)
+        scores = yield from self._score(self._all_conditions())
+        own, with_tokens, without_tokens = ([of_answer[i] for of_answer in scores] for i in range(3))
+        self._enter(
+            lambda place, answer: replace(
+                answer,
+                own=_probabilities(own[place]),
+                with_tokens=_probabilities(with_tokens[place]) if self._most_virtual else (),
+                without_tokens=_probabilities(without_tokens[place]),
+            )
+        )
+        yield self._attribution
+        scores = yield from self._score([[request] for request in self._draft.requests(0)])
+        alone = [of_answer[0] for of_answer in scores]
+        self._enter(lambda place, answer: replace(answer, without_passages=_probabilities(alone[place])))
+        yield self._attribution
+        for left_out in range(1, passages + 1):
+            requests = self._draft.requests(passages, left_out)
+            scores = yield from self._score([[request] for request in requests])
+            drops = [math.fsum(full) - math.fsum(less[0]) for full, less in zip(own, scores, strict=True)]
+            self._enter(partial(_with_drop, left_out, drops))
+            yield self._attribution
+
+    def _enter(self, change: Callable[[int, AnswerAttribution], AnswerAttribution]) -> None:
+        """Change every answer's attribution, and count a condition as done."""
+        answers = tuple(change(place, answer) for place, answer in enumerate(self._attribution.answers))
+        self._attribution = replace(self._attribution, answers=answers, done=self._attribution.done + 1)
+
+    def _all_conditions(self) -> list[list[GenerationRequest]]:
+        """For each answer: as it was asked, with the most virtual tokens, and with none; with all passages."""
+        prompt = self._plain_request()
+        with_tokens = replace(prompt, virtual_tokens=self._most_virtual, baseline="")
+        return [[request, with_tokens, prompt] for request in self._requests]
+
+    def _score(self, conditions: Sequence[Sequence[GenerationRequest]]) -> Steps[list[list[list[float]]]]:
+        """Score every answer under its conditions.
+
+        Args:
+            conditions: the requests for each answer.
+
+        Returns:
+            Log-probabilities, [answer][condition][token].
+
+        """
+        branches: dict[tuple[bool, Ids], dict[tuple[int, Ids], Branch]] = {}
+        places: list[list[Branch]] = []
+        for ids, requests in zip(self._ids, conditions, strict=True):
+            places.append([])
+            for request in requests:
+                before, after = map(tuple, self._tokenization.encode(request.prompt, request.chat))
+                of_prefix = branches.setdefault((request.chat, before), {})
+                key = request.virtual_tokens, after
+                branch = of_prefix.setdefault(key, Branch(*key))
+                if ids:
+                    branch.answers[ids] = []
+                places[-1].append(branch)
+        for (chat, before), of_prefix in branches.items():
+            asked = [branch for branch in of_prefix.values() if branch.answers]
+            if not asked:
+                continue
+            prefix = yield from self._read_prefix(chat, before, max(branch.virtual_tokens for branch in asked))
+            for part in _parts(asked, PREFILL_CHUNK[self._backbone.model.device.type]):
+                self._host.on_worker(score_branches, self._host, prefix, part)
+                yield self._attribution
+        return [[branch.answers.get(ids, []) for branch in row] for ids, row in zip(self._ids, places, strict=True)]
+
+    def _read_prefix(self, chat: bool, ids: Ids, virtual_tokens: int) -> Steps[Prefix]:
+        """Read a prefix; yields after every piece, and returns it."""
+        worker = self._host.on_worker
+        prefix = worker(self._begin_prefix, chat, ids)
+        while worker(read_piece, self._host, prefix, virtual_tokens):
+            yield self._attribution
+        if chat not in self._read:
+            self._read[chat] = prefix
+            worker(self._host.prefixes.put, prefix)
+        return prefix
+
+    def _begin_prefix(self, chat: bool, ids: Ids) -> Prefix:
+        """A prefix from the cache, or with what it shares with the one of all passages. Runs on the worker."""
+        found = self._host.prefixes.get(ids)
+        if found is not None:
+            return found
+        capacity = len(ids) + len(self._host.tokens)
+        whole = self._read.get(chat)
+        if whole is None:
+            return Prefix(ids, new_cache(self._backbone.layers, capacity))
+        differ = (place for place, (one, other) in enumerate(zip(whole.ids, ids, strict=False)) if one != other)
+        shared = next(differ, min(len(whole.ids), len(ids)))
+        return copy_prefix(whole, ids, shared, capacity)
+
+
+def _probabilities(log_probabilities: Sequence[float]) -> tuple[float, ...]:
+    return tuple(map(math.exp, log_probabilities))
+
+
+def _with_drop(left_out: int, drops: Sequence[float], place: int, answer: AnswerAttribution) -> AnswerAttribution:
+    """An answer's attribution with the drop for the passage of a number."""
+    return replace(answer, drops=(*answer.drops[: left_out - 1], drops[place], *answer.drops[left_out:]))
+
+
+def _parts(branches: Sequence[Branch], limit: int) -> Iterator[list[Branch]]:
+    """Groups of branches with at most so many tokens, so that Stop need not wait for all of them."""
+    part: list[Branch] = []
+    for branch in branches:
+        if part and sum(other.length for other in part) + branch.length > limit:
+            yield part
+            part = []
+        part.append(branch)
+    if part:
+        yield part
+
+
+def score_branches(host: ModelHost, prefix: Prefix, branches: Sequence[Branch]) -> None:
+    """Feed questions and answers after a prefix, and fill in the log-probabilities. Runs on the worker.
+
+    Args:
+        host: the loaded model.
+        prefix: passages and at least as many virtual tokens as a branch has; it is left as it is.
+        branches: the same question may come with several k.
+
+    """
+    backbone, passages = host.backbone, len(prefix.ids)
+    start = passages + prefix.virtual_tokens
+    length = sum(branch.length for branch in branches)
+    # visible (tokens, slots): which slots of the cache a token sees; positions (slots,): of the slots' tokens
+    visible = torch.zeros((length, start + length), dtype=torch.bool)
+    positions = torch.arange(start + length)
+    ids: list[int] = []
+    needed: list[int] = []  # tokens whose logits predict a token of an answer
+    targets: list[int] = []
+    causal = torch.ones((length, length), dtype=torch.bool).tril()
+    for branch in branches:
+        question, k = len(ids), branch.virtual_tokens
+        ids += branch.question
+        last = len(ids) - 1
+        for answer in branch.answers:
+            begin = len(ids)
+            ids += answer[:-1]
+            needed += [last, *range(begin, len(ids))]
+            targets += answer
+            visible[begin : len(ids), start + question : start + last + 1] = True
+            visible[begin : len(ids), start + begin : start + len(ids)] = causal[: len(ids) - begin, : len(ids) - begin]
+            positions[start + begin : start + len(ids)] = (
+                torch.arange(len(ids) - begin) + passages + k + last + 1 - question
+            )
+        visible[question : last + 1, start + question : start + last + 1] = causal[
+            : last + 1 - question, : last + 1 - question
+        ]
+        visible[question : len(ids), : passages + k] = True
+        positions[start + question : start + last + 1] = torch.arange(last + 1 - question) + passages + k
+    device = backbone.model.device
+    output = backbone.model(
+        inputs_embeds=backbone.embed(torch.tensor([ids])),
+        attention_mask=_attention(backbone, visible, positions, device),
+        position_ids=positions[None, start:].to(device),
+        **{backbone.cache_keyword: copy_prefix(prefix, prefix.ids, start, start + length).cache},
+        logits_to_keep=torch.tensor(needed, device=device),
+    )
+    scores = torch.log_softmax(output.logits[0].float(), -1)
+    found = scores.gather(1, torch.tensor(targets, device=device)[:, None])[:, 0].tolist()
+    for branch in branches:
+        for answer in branch.answers:
+            branch.answers[answer], found = found[: len(answer)], found[len(answer) :]
+
+
+def _attention(
+    backbone: Backbone, visible: Tensor, positions: Tensor, device: torch.device
+) -> Tensor | dict[str, Tensor]:
+    """The mask (1, 1, tokens, slots), or one for each kind of layer; a window is counted in positions."""
+    full = visible[None, None].to(device)
+    if backbone.window is None:
+        return full
+    asked = positions[-visible.shape[0] :]
+    sliding = full & (asked[:, None] - positions < backbone.window).to(device)
+    return {"full_attention": full, "sliding_attention": sliding} if backbone.mixed else sliding
+
+
+def token_texts(tokenization: Tokenization, ids: Sequence[int]) -> tuple[str, ...]:
+    """The text that each token adds to an answer; one that completes a character holds all of it."""
+    texts, done = [], ""
+    for end in range(1, len(ids) + 1):
+        text = tokenization.decode_exactly(ids[:end])
+        whole = text if end == len(ids) else text.rstrip("\N{REPLACEMENT CHARACTER}")
+        texts.append(whole[len(done) :])
+        done = whole if len(whole) > len(done) else done
+    return tuple(texts)

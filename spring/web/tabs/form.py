@@ -1,0 +1,185 @@
+"""The form beside the tabs: documents, question and options, which all tabs use."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from spring.data.loaders.registry import FILE_TYPES
+from spring.data.questions import Question
+from spring.errors import SpringError
+from spring.web.html.comparison import file_list, queue_line, status
+from spring.web.shared import Shared
+from spring.web.tabs.wiring import Updates, connect
+from spring.web.visitors.documents import OWN, joined_answers
+from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, text_of, visitor_of
+
+EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
+EXAMPLES = 4
+FILE_LEGEND = '<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>'
+
+
+class Form:
+    """Layout and handlers.
+
+    `inputs` holds the components whose values handlers may ask for, each under its `elem_id`: a new option is one
+    component there, and a parameter of the handlers that need it.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared, self.documents = shared, shared.documents
+        self.inputs: dict[str, Any] = {}
+        self.examples: list[gr.Button] = []
+        self.when_loaded: dict[Any, Callable[[int], Any]] = {}  # updates of components for a number of tokens
+        self.tabs: gr.Tabs  # made by the layout, as is the name of the one that is selected
+        self.selected: gr.State
+        self.ask: gr.Button
+        self.stop: gr.Button
+
+    # --- layout ---
+
+    def lay_out(self) -> None:
+        """Build the form and connect what belongs to it alone; call it inside `gr.Blocks`."""
+        self._lay_out_documents()
+        self._lay_out_question()
+        self._lay_out_options()
+        self._connect_documents()
+
+    def _add(self, component: Any) -> Any:
+        """Offer a component's value to the handlers under its `elem_id`."""
+        self.inputs[component.elem_id] = component
+        return component
+
+    def _lay_out_documents(self) -> None:
+        names = self.documents.collections
+        self._add(gr.Radio(names, value=names[0], label="Documents", elem_id="collection"))
+        with gr.Accordion("Upload your own documents", open=not self.documents.samples):
+            gr.HTML(FILE_LEGEND)
+            self.upload_box = gr.File(
+                file_count="multiple", file_types=list(FILE_TYPES), height=120, elem_id="upload", label="Files"
+            )
+            self.file_list = gr.HTML(elem_id="files")
+            self.remove = gr.Button("Remove my documents", size="sm", elem_id="remove")
+
+    def _lay_out_question(self) -> None:
+        examples = self.documents.examples(self.documents.collections[0])[:EXAMPLES]
+        self._add(
+            gr.Textbox(
+                value=examples[0].question if examples else "",
+                label="Question",
+                placeholder="What do you want to know from the documents?",
+                lines=1,
+                max_lines=4,
+                elem_id="question",
+            )
+        )
+        with gr.Row():
+            self.ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
+            self.stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
+        k = self._add(
+            gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
+        )
+        self.when_loaded[k] = lambda count: gr.update(maximum=count, value=count)
+        with gr.Accordion("Example questions", open=True, elem_id="examples"):
+            for index in range(EXAMPLES):
+                text = examples[index].question if index < len(examples) else ""
+                self.examples.append(
+                    gr.Button(text, size="sm", elem_classes="example", elem_id=f"example_{index}", visible=bool(text))
+                )
+
+    def _lay_out_options(self) -> None:
+        self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))
+        self._add(gr.Checkbox(label="Third answer: instructed in words instead of by tokens", elem_id="instruction"))
+        with gr.Accordion("Advanced settings", open=False):
+            examples = self.documents.examples(self.documents.collections[0])
+            self._add(
+                gr.Textbox(
+                    value=joined_answers(examples[0] if examples else None),
+                    label="Expected answer (optional)",
+                    info="Gives exact match and F1 for each answer; separate several with |",
+                    max_length=LONGEST_QUESTION,
+                    elem_id="expected",
+                )
+            )
+            self._add(
+                gr.Slider(
+                    1, MOST_NEW_TOKENS, value=50, step=1, label="Longest answer, tokens", elem_id="max_new_tokens"
+                )
+            )
+            self._add(
+                gr.Slider(0, 2, value=0, step=0.1, label="Temperature", info="0 is greedy", elem_id="temperature")
+            )
+
+    def _connect_documents(self) -> None:
+        question = {name: self.inputs[name] for name in ("question", "expected")}
+        examples = {f"example_{index}": button for index, button in enumerate(self.examples)}
+        connect(
+            self.inputs["collection"].change,
+            self.choose,
+            name="choose_collection",
+            inputs=self.inputs,
+            outputs=question | examples,
+        )
+        shown = {"upload": self.upload_box, "collection": self.inputs["collection"], "files": self.file_list}
+        connect(
+            self.upload_box.upload,
+            self.upload,
+            name="upload",
+            inputs={"files": self.upload_box},
+            outputs=shown,
+            queue=True,
+            concurrency_limit=None,  # the request queue decides who waits
+            show_progress="full",
+        )
+        connect(self.remove.click, self.forget, name="remove_documents", outputs=shown)
+
+    # --- handlers ---
+
+    def upload(self, request: gr.Request, files: list[str] | None) -> Iterator[Updates]:
+        """Read the uploaded files and add them to the visitor's documents; each file gets its line."""
+        visitor, address = visitor_of(request)
+        queue, files = self.shared.reading, files or []
+        queued = queue.join(visitor, address)
+        try:
+            for place in queue.wait(queued):
+                yield {"files": status(queue_line(place))}
+            if not queued.over:
+                results, is_usable = self.documents.add(files, queued, visitor, address)
+                chosen = {"collection": OWN} if is_usable else {}
+                yield {"upload": None, "files": file_list(results), **chosen}
+        except SpringError as error:
+            yield {"upload": None, "files": status(str(error), kind="error")}
+        finally:
+            queue.finish(queued)
+            self.documents.discard(files)
+
+    def forget(self, request: gr.Request) -> Updates:
+        """Drop the visitor's documents, and stop reading those that are being read."""
+        visitor, _ = visitor_of(request)
+        self.shared.reading.end(visitor)
+        self.documents.forget(visitor)
+        return {"collection": self.documents.collections[0], "files": ""}
+
+    def choose(self, collection: str, question: str) -> Updates:
+        """Show the chosen collection's examples; a question that the visitor typed stays."""
+        examples = self.documents.examples(collection)
+        updates: dict[str, Any] = _example_buttons(examples)
+        typed = text_of(question).strip()
+        if not typed or self.documents.is_example(text_of(question)):
+            first = examples[0] if examples else None
+            updates |= {"question": first.question if first else "", "expected": joined_answers(first)}
+        return updates
+
+    def example(self, collection: str, index: int) -> Updates:
+        """The question of an example's button, and its golden answers."""
+        examples = self.documents.examples(collection)
+        if index >= len(examples):
+            return {}
+        return {"question": examples[index].question, "expected": joined_answers(examples[index])}
+
+
+def _example_buttons(questions: Sequence[Question]) -> dict[str, Any]:
+    texts = [question.question for question in questions[:EXAMPLES]]
+    shown = [gr.update(value=text, visible=True) for text in texts]
+    shown += [gr.update(visible=False)] * (EXAMPLES - len(texts))
+    return {f"example_{index}": update for index, update in enumerate(shown)}

@@ -1,0 +1,194 @@
+"""Connect events to handlers: inputs and outputs go by name, and a streaming action is wired once for all tabs."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any
+
+import gradio as gr
+
+from spring.errors import SpringError
+from spring.web.html.comparison import status
+from spring.web.shared import RequestStopped, Shared
+from spring.web.visitors.request_queue import QueuedRequest, RequestQueue
+from spring.web.visitors.requests import visitor_of
+
+Updates = Mapping[str, Any]  # new values by the output's name; what is not in it stays as it is
+Components = Mapping[str, Any]  # components by name
+
+
+def connect(
+    triggers: Any,
+    handler: Callable[..., Any],
+    *,
+    name: str,
+    inputs: Components | None = None,
+    outputs: Components | None = None,
+    queue: bool = False,
+    **options: Any,
+) -> Any:
+    """Call a handler on events and show the `Updates` that it returns, or yields.
+
+    Args:
+        triggers: an event or several, such as `button.click`.
+        handler: called with those of the inputs that it has a parameter for; `request: gr.Request` comes first.
+        name: unique name of the handler in Gradio's configuration.
+        inputs: components whose values may be passed, by parameter name.
+        outputs: components that may change, by the names that the handler uses.
+        queue: False to call the handler directly, True for what streams or takes time.
+        options: of `gr.on`.
+
+    Returns:
+        Gradio's dependency, which has `then` and `failure`.
+
+    """
+    shown = outputs or {}
+
+    def ordered(updates: Updates | None) -> Any:
+        updates = updates or {}
+        if unknown := updates.keys() - shown.keys():
+            raise KeyError(f"{name} has no output {sorted(unknown)}")
+        values = [updates.get(output, gr.skip()) for output in shown]
+        return values[0] if len(values) == 1 else values or None
+
+    @wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return ordered(handler(*args, **kwargs))
+
+    @wraps(handler)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for updates in handler(*args, **kwargs):
+            yield ordered(updates)
+
+    listen = triggers if callable(triggers) else partial(gr.on, triggers)
+    return listen(
+        stream if inspect.isgeneratorfunction(handler) else call,
+        inputs_kwargs=parameters(handler, inputs or {}),
+        outputs=list(shown.values()),
+        api_name=name,
+        api_visibility="private",
+        queue=queue,
+        **({"show_progress": "hidden"} | options),
+    )
+
+
+def parameters(handler: Callable[..., Any], components: Components) -> dict[str, Any]:
+    """Those of the components that a handler has a parameter for; all of them if it takes `**inputs`."""
+    expected = inspect.signature(handler).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in expected.values())
+    return dict(components) if takes_all else {name: components[name] for name in expected if name in components}
+
+
+@dataclass(kw_only=True)
+class StreamingAction:
+    """Work that is started by a button, waits in a request queue, streams its results, and can be stopped.
+
+    Args:
+        name: unique; handlers are called `{name}_begin`, `{name}_stream`, `{name}_stop` and `{name}_fail`.
+        shared: the model.
+        queue: where it waits; a visitor has one request in each queue, a newer one ends the one before.
+        run: called with the queued request and its inputs by name; yields `Updates`. It may raise a `SpringError`,
+            which is shown as the status. It ends when `request.over`.
+        starting: status shown at once.
+        failure: status shown after an error that nobody expected.
+        cleared: further updates at the start.
+
+    """
+
+    name: str
+    shared: Shared
+    queue: RequestQueue
+    run: Callable[..., Iterator[Updates]]
+    starting: str = "Asking …"
+    failure: str = "Something went wrong with this question; please ask again."
+    cleared: Updates = field(default_factory=dict)
+
+    def begin(self, request: gr.Request) -> Updates:
+        """End what the visitor has in the queue, and show at once that the click was noticed."""
+        ticket = self.queue.begin(*visitor_of(request), self.name)
+        return {"ticket": ticket, "status": status(self.starting), **buttons(True), **self.cleared}
+
+    def stream(self, request: gr.Request, ticket: float, **inputs: Any) -> Iterator[Updates]:
+        """Show what `run` yields, until a newer request of the same action takes its place on the page."""
+        visitor, _ = visitor_of(request)
+        queued = self.queue.take(visitor, ticket)
+        if queued is None:  # never begun, or ended while it waited in Gradio's own queue
+            yield _ended("Stopped.") if ticket and not self.queue.is_superseded(visitor, self.name, ticket) else {}
+            return
+        try:
+            for updates in self._steps(queued, inputs):
+                if self.queue.is_superseded(visitor, self.name, ticket):
+                    return
+                yield updates
+        finally:
+            self.queue.finish(queued)
+
+    def _steps(self, queued: QueuedRequest, inputs: Mapping[str, Any]) -> Iterator[Updates]:
+        try:
+            for line in self.shared.wait(queued, self.queue):
+                yield {"status": status(line)}
+            yield from self.run(queued, **inputs)
+        except SpringError as error:
+            yield _ended(str(error), "" if isinstance(error, RequestStopped) else "error")
+
+    def stop(self, request: gr.Request) -> Updates:
+        """End the visitor's request, running or waiting; what is shown stays."""
+        self.queue.end(visitor_of(request)[0], self.name)
+        return _ended("Stopped.")
+
+    def fail(self) -> Updates:
+        """Say that something unexpected went wrong."""
+        return _ended(self.failure, "error")
+
+    def connect(
+        self,
+        triggers: Sequence[Any],
+        inputs: Components,
+        outputs: Components,
+        begin: Callable[..., Updates] | None = None,
+        begin_outputs: Components | None = None,
+    ) -> None:
+        """Wire the action; call it inside `gr.Blocks`.
+
+        Args:
+            triggers: events that start it.
+            inputs: components that `run` and `begin` may have parameters for.
+            outputs: what changes, by name: `status`, `run` (the button that starts), `stop`, and the action's own.
+            begin: in the place of `self.begin`; it returns an update of `ticket`, 0 to start nothing.
+            begin_outputs: further outputs of `begin`.
+
+        """
+        ticket = gr.Number(0, visible=False, elem_id=f"{self.name}_ticket")
+        begun = connect(
+            triggers,
+            begin or self.begin,
+            name=f"{self.name}_begin",
+            inputs=inputs,
+            outputs={"ticket": ticket, **outputs, **(begin_outputs or {})},
+            trigger_mode="multiple",
+        )
+        streamed = connect(
+            begun.then,
+            self.stream,
+            name=f"{self.name}_stream",
+            inputs={"ticket": ticket, **parameters(self.run, inputs)},
+            outputs=outputs,
+            queue=True,
+            concurrency_limit=None,  # the request queue decides who waits
+            trigger_mode="multiple",
+            show_progress="minimal",
+            show_progress_on=[outputs["status"]],
+        )
+        ended = {name: outputs[name] for name in ("status", "run", "stop")}
+        connect(streamed.failure, self.fail, name=f"{self.name}_fail", outputs=ended)
+        connect(outputs["stop"].click, self.stop, name=f"{self.name}_stop", outputs=ended)
+
+
+def _ended(line: str, kind: str = "") -> Updates:
+    return {"status": status(line, kind=kind), **buttons(False)}
+
+
+def buttons(running: bool) -> Updates:
+    """What the button that starts and the one that stops look like."""
+    return {"run": gr.update(interactive=not running), "stop": gr.update(interactive=running)}

@@ -1,0 +1,162 @@
+"""The documents that a visitor can ask about: the sample collections and the visitor's own uploads."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from spring.data.questions import Question
+from spring.data.types import Collection, FileResult
+from spring.errors import PromptError
+from spring.rag.library import Library
+from spring.settings import READING_LIMITS, ReadingLimits
+from spring.web.visitors.request_queue import QueuedRequest
+from spring.web.visitors.requests import LONGEST_QUESTION, read_uploads, text_of
+from spring.web.visitors.sessions import Sessions
+from spring.web.visitors.uploads import Uploads
+
+OWN = "Your documents"
+ANSWER_SEPARATOR = " | "
+MAX_OWN_PASSAGES = 20_000
+NO_DOCUMENTS = Collection((), (), ())
+
+
+class VisitorDocuments:
+    """Find and read documents; knows nothing of the page.
+
+    Args:
+        samples: the sample collections.
+        sessions: visitors' own documents, in memory.
+        uploads: their files on disk, until they are read.
+        limits: how much of the machine the reading may take.
+
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Library],
+        sessions: Sessions,
+        uploads: Uploads | None = None,
+        limits: ReadingLimits = READING_LIMITS,
+    ) -> None:
+        self.samples = {library.name: library for library in samples}
+        self.sessions, self._uploads, self._limits = sessions, uploads, limits
+        self._adding = threading.Lock()
+
+    @property
+    def collections(self) -> list[str]:
+        """Names that can be chosen."""
+        return [*self.samples, OWN]
+
+    def sample(self, name: object) -> Library | None:
+        """The sample collection of this name, if there is one."""
+        return self.samples.get(name) if isinstance(name, str) else None
+
+    def examples(self, name: object) -> Sequence[Question]:
+        """The questions that a sample collection brings; empty for the visitor's own documents."""
+        library = self.sample(name)
+        return library.questions if library else ()
+
+    def library(self, name: str, visitor: str) -> Library:
+        """The chosen collection.
+
+        Raises:
+            PromptError: there is none of this name, or the visitor has no documents, or they have expired.
+
+        """
+        library = self.sessions.documents(visitor) if name == OWN else self.sample(name)
+        if library is None:
+            raise PromptError(
+                "Upload a document first, or choose a sample collection."
+                if name == OWN
+                else f"There is no collection {text_of(name)[:80]!r}: choose one of {', '.join(self.collections)}."
+            )
+        return library
+
+    def read(self, files: Sequence[str], request: QueuedRequest, before: Collection = NO_DOCUMENTS) -> Collection:
+        """Read uploaded files and remove them from the disk.
+
+        Args:
+            files: their paths.
+            request: the reading stops when this is over.
+            before: what the visitor has uploaded before.
+
+        Raises:
+            PromptError: there is no file, there are too many, they are no longer here, or have too many passages.
+            DocumentError: they are too large together, or the request is over.
+
+        """
+        paths = [Path(file) for file in files]
+        try:
+            if not all(path.is_file() for path in paths):
+                raise PromptError("The files are no longer here: please upload them again.")
+            names = [result.name for result in before.results]
+            added = read_uploads(paths, names, self._limits, lambda: request.over)
+        finally:
+            self.discard(files)
+        if (count := len(before.passages) + len(added.passages)) > MAX_OWN_PASSAGES:
+            raise PromptError(
+                f"These would be {count:,} passages; the page takes {MAX_OWN_PASSAGES:,} at once: "
+                "please upload fewer or shorter files."
+            )
+        return added
+
+    def add(
+        self, files: Sequence[str], request: QueuedRequest, visitor: str, address: str
+    ) -> tuple[Sequence[FileResult], bool]:
+        """Read uploaded files and add them to the visitor's documents.
+
+        Returns:
+            What became of every file that the visitor has uploaded, and whether there is anything to ask about.
+
+        Raises:
+            PromptError, DocumentError: as of `read`.
+            BusyError: there is no room for more documents.
+
+        """
+        added = self.read(files, request, self._own(visitor))
+        with self._adding:  # another upload of the same visitor may have been read meanwhile
+            before = self._own(visitor)
+            results, passages = before.results + added.results, before.passages + added.passages
+            if passages:
+                joined = Collection(before.documents + added.documents, passages, results)
+                self.sessions.keep(visitor, Library.build(OWN, joined), address)
+        return results, bool(passages)
+
+    def discard(self, files: Sequence[str]) -> None:
+        """Remove uploaded files from the disk."""
+        if self._uploads is not None:
+            self._uploads.discard(files)
+
+    def forget(self, visitor: str) -> None:
+        """Drop the visitor's documents."""
+        self.sessions.forget(visitor)
+
+    def expected_answers(self, question: object, expected: object) -> list[str]:
+        """The golden answers to score with; those that an example brought count for its own question only.
+
+        Raises:
+            PromptError: they are too long.
+
+        """
+        question, expected = text_of(question), text_of(expected)
+        if len(expected) > LONGEST_QUESTION:
+            raise PromptError(f"The expected answer has {len(expected):,} characters; at most {LONGEST_QUESTION:,}.")
+        for library in self.samples.values():
+            for known in library.questions:
+                if expected and expected == joined_answers(known) and question.strip() != known.question:
+                    return []
+        return [text for text in expected.split(ANSWER_SEPARATOR.strip()) if text.strip()]
+
+    def is_example(self, question: str) -> bool:
+        """Whether a question is one that a sample collection brings."""
+        return any(question == known.question for library in self.samples.values() for known in library.questions)
+
+    def _own(self, visitor: str) -> Collection:
+        """What the visitor has uploaded; empty again once it has expired."""
+        own = self.sessions.documents(visitor) if self.sessions.has(visitor) else None
+        return own.collection if own else NO_DOCUMENTS
+
+
+def joined_answers(question: Question | None) -> str:
+    """The golden answers of a question, as the form shows them."""
+    return ANSWER_SEPARATOR.join(question.golden_answers) if question else ""
