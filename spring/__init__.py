@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from spring.models.tokenization import Tokenization as Tokenization
     from spring.models.virtual_tokens import VirtualTokens as VirtualTokens
     from spring.rag.bm25 import Bm25Retriever as Bm25Retriever
+    from spring.rag.index import IndexRetriever as IndexRetriever
+    from spring.rag.index_build import build_index as build_index
     from spring.rag.prompt import Prompt as Prompt
     from spring.rag.prompt import build_prompt as build_prompt
     from spring.rag.retriever import Hit as Hit
@@ -78,6 +80,8 @@ _MODULES = {
     "spring.models.tokenization": ("Tokenization",),
     "spring.models.virtual_tokens": ("VirtualTokens",),
     "spring.rag.bm25": ("Bm25Retriever",),
+    "spring.rag.index": ("IndexRetriever",),
+    "spring.rag.index_build": ("build_index",),
     "spring.rag.prompt": ("Prompt", "build_prompt"),
     "spring.rag.retriever": ("Hit", "Retriever"),
     "spring.training.examples": ("Examples", "SampleSettings", "gold_passages"),
