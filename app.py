@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):  # there on Spaces; before torch and Grad
 from spring.errors import SpringError  # noqa: E402
 from spring.generation.subprocess.client import SubprocessEngine  # noqa: E402
 from spring.generation.types import Engine  # noqa: E402
-from spring.rag.library import load_samples  # noqa: E402
+from spring.rag.library import load_samples, open_collections  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
 from spring.web.launch import launch  # noqa: E402
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 def serve(engine: Future[Engine], settings: AppSettings) -> None:
     """Serve the page."""
-    site = launch(engine, load_samples(), settings)
+    site = launch(engine, [*load_samples(), *open_collections(settings.collections)], settings)
     tell(f"{site.address} answers")
 
 

@@ -10,6 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -28,6 +29,10 @@ def _seconds(function: Callable[[Tensor], Tensor], weights: list[Tensor], runs: 
     return statistics.median(taken)
 
 
+def _transposed(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return torch.mm(weight, x.t()).t().contiguous()
+
+
 def measure() -> dict[str, dict[int, float]]:
     """Ratio for each shape and number of rows."""
     ratios: dict[str, dict[int, float]] = {}
@@ -36,8 +41,8 @@ def measure() -> dict[str, dict[int, float]]:
         ratios[name] = {}
         for rows in ROWS:
             x = torch.randn(rows, columns)
-            plain = _seconds(lambda weight, x=x: torch.nn.functional.linear(x, weight), weights)
-            turned = _seconds(lambda weight, x=x: torch.mm(weight, x.t()).t().contiguous(), weights)
+            plain = _seconds(partial(torch.nn.functional.linear, x), weights)
+            turned = _seconds(partial(_transposed, x), weights)
             ratios[name][rows] = round(turned / plain, 2)
     return ratios
 

@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -58,8 +59,8 @@ def copied_per_second(device: str, size: int) -> float:
 
 def bytes_of_a_token(backbone: Backbone) -> int:
     """Bytes of weights that are read for one new token: all but the input embeddings, of which it needs a row."""
-    embeddings = backbone.model.get_input_embeddings().weight
-    return sum(tensor.nbytes for tensor in backbone.model.state_dict().values()) - embeddings.nbytes
+    embeddings: Any = backbone.model.get_input_embeddings()
+    return int(sum(tensor.nbytes for tensor in backbone.model.state_dict().values()) - embeddings.weight.nbytes)
 
 
 def answer(engine: LocalEngine, prompt: Prompt, ks: Sequence[int], new_tokens: int) -> Progress:
@@ -85,7 +86,8 @@ def plain_tokens_per_second(backbone: Backbone, prompt: Prompt, new_tokens: int,
     asked = {"attention_mask": torch.ones_like(ids), "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
 
     def generate(tokens: int) -> float:
-        return timed(lambda: backbone.model.generate(ids, max_new_tokens=tokens, **asked, **options)[0].tolist())
+        model: Any = backbone.model
+        return timed(lambda: model.generate(ids, max_new_tokens=tokens, **asked, **options)[0].tolist())
 
     try:
         generate(new_tokens)  # compiles

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-import bitsandbytes
 import torch
+from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
 from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -62,7 +62,8 @@ def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:
     for name in linear:
         parent, _, own = name.rpartition(".")
         full = model.get_submodule(name)
-        layer = bitsandbytes.nn.Linear4bit(
+        assert isinstance(full, nn.Linear)
+        layer = Linear4bit(  # type: ignore[no-untyped-call]
             full.in_features,
             full.out_features,
             bias=False,
@@ -71,10 +72,10 @@ def pack(model: PreTrainedModel, dtype: torch.dtype, double: bool) -> None:
             quant_type="nf4",
             device="meta",
         )
-        weight = bitsandbytes.nn.Params4bit(
+        weight = Params4bit(
             full.weight.data, requires_grad=False, compress_statistics=double, quant_type="nf4", module=layer
         )
-        layer.weight = weight.to(full.weight.device)  # packs
+        layer.weight = weight.to(full.weight.device)  # type: ignore[misc]  # packs
         setattr(model.get_submodule(parent), own, layer)
 
 

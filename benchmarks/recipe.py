@@ -27,7 +27,8 @@ class Recipe:
     @classmethod
     def extend(cls, backbone: Backbone, tokens: VirtualTokens) -> "Recipe":
         """Extend copies of the backbone's model and tokenizer (the weights themselves are shared)."""
-        embedding = backbone.model.get_input_embeddings()
+        embedding: nn.Module = backbone.model.get_input_embeddings()
+        assert isinstance(embedding, nn.Embedding)
         memo = {id(parameter): parameter for parameter in backbone.model.parameters()}
         model = copy.deepcopy(backbone.model, memo)
         rows = tokens.embeddings.to(embedding.weight.device, embedding.weight.dtype)
@@ -47,7 +48,7 @@ class Recipe:
         (SmolLM2 joins the two line ends before `[ref1]` to one token), which training did not see.
         """
         before, after = self.backbone.tokenization.encode(prompt)
-        names = self.tokenizer.convert_tokens_to_ids([f"[ref{i}]" for i in range(1, k + 1)])
+        names = [self.tokenizer.convert_tokens_to_ids(f"[ref{i}]") for i in range(1, k + 1)]
         return torch.tensor([[*before, *names, *after]], device=self.model.device)
 
     def generate(self, prompt: Prompt, k: int, new_tokens: int, forced: bool = False) -> list[int]:
@@ -55,11 +56,11 @@ class Recipe:
         ids = self.input_ids(prompt, k)
         self.model.generation_config.eos_token_id = None if forced else sorted(self.backbone.eos_ids)
         with torch.inference_mode():
-            output = self.model.generate(
+            output: torch.Tensor = self.model.generate(  # type: ignore[operator]
                 ids,
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=new_tokens,
                 do_sample=False,
                 pad_token_id=0,
             )
-        return output[0, ids.shape[1] :].tolist()
+        return [int(id) for id in output[0, ids.shape[1] :]]

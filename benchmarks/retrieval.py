@@ -10,6 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import bm25s
 import numpy as np
@@ -17,6 +18,7 @@ from rank_bm25 import BM25Okapi
 
 from spring.data.types import Passage
 from spring.rag import bm25 as retrieval
+from spring.rag.terms import tokenize
 
 SIZES = (1_000, 10_000, 50_000)
 VOCABULARY = 50_000
@@ -46,18 +48,18 @@ def milliseconds(work: Callable[[], object], times: int = 1) -> float:
 
 def median_query(search: Callable[[list[str]], object], questions: list[list[str]]) -> float:
     """The median over the questions, each the median of 3 runs."""
-    return round(statistics.median(milliseconds(lambda q=q: search(q), times=3) for q in questions), 3)
+    return round(statistics.median(milliseconds(partial(search, q), times=3) for q in questions), 3)
 
 
 def measure(size: int) -> dict[str, float]:
     """Times for an index of `size` passages."""
     passages = synthetic_passages(size)
-    tokens = [retrieval.tokenize(passage.text) for passage in passages]
+    tokens = [tokenize(passage.text) for passage in passages]
     generator = np.random.default_rng(1)
     chosen = generator.choice(size, QUESTIONS, replace=False)
     questions = [generator.choice(tokens[i], 8).tolist() for i in chosen]
     figures: dict[str, float] = {"passages": size}
-    figures["terms ms"] = milliseconds(lambda: [retrieval.tokenize(passage.text) for passage in passages])
+    figures["terms ms"] = milliseconds(lambda: [tokenize(passage.text) for passage in passages])
 
     ours, okapi, theirs = retrieval.Bm25Retriever(passages), BM25Okapi(tokens), bm25s.BM25(method="lucene")
     figures["index ours ms"] = milliseconds(lambda: ours._index(retrieval._LuceneOkapi(tokens)), times=3)

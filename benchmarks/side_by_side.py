@@ -66,12 +66,15 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
             engine.prefixes.clear()
             texts: list[list[int]] = []
             theirs: list[list[int]] = []
-            took[f"{name}_ours"] = timed(lambda ks=ks, out=texts: out.extend(ours(engine, prompt, ks)[1]))
-            took[f"{name}_recipe"] = timed(
-                lambda ks=ks, out=theirs: out.extend(
-                    engine.on_worker(recipe.generate, prompt, k, NEW_TOKENS, True) for k in ks
-                )
-            )
+
+            def write(out: list[list[int]] = texts, ks: Sequence[int] = ks) -> None:
+                out.extend(ours(engine, prompt, ks)[1])
+
+            def write_by_recipe(out: list[list[int]] = theirs, ks: Sequence[int] = ks) -> None:
+                out.extend(engine.on_worker(recipe.generate, prompt, k, NEW_TOKENS, True) for k in ks)
+
+            took[f"{name}_ours"] = timed(write)
+            took[f"{name}_recipe"] = timed(write_by_recipe)
             if texts != theirs:
                 raise SystemExit(f"the two ways gave different tokens for k in {ks}")
         engine.prefixes.clear()

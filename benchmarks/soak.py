@@ -156,11 +156,11 @@ async def watch(pid: int, run: Soak, until: float, samples: list[Sample]) -> Non
     while len(samples) < 6 or not run.over(until):
         model = next(child for child in server.children() if "spring.generation.subprocess.server" in child.cmdline())
         both = (server, model)
-        memory = [process.memory_info().rss for process in both]
+        memory, model_memory = (process.memory_info().rss for process in both)
         threads, handles = (
             sum(numbers) for numbers in zip(*((p.num_threads(), p.num_fds()) for p in both), strict=True)
         )
-        samples.append(Sample(time.monotonic() - started, *memory, threads, handles))
+        samples.append(Sample(time.monotonic() - started, memory, model_memory, threads, handles))
         await asyncio.sleep(1)
 
 

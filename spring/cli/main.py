@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "ask": "answer one question from your documents, without and with virtual tokens",
         "read": "show what is read of documents or of question files; needs no model",
+        "index": "put a large collection on disk, for all commands and for the page",
         "search": "show the passages that fit a question; needs no model",
         "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
         "train": "learn virtual tokens from questions and documents",

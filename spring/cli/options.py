@@ -12,6 +12,8 @@ from spring.rag.prompt import BASELINES
 if TYPE_CHECKING:
     from spring.data.types import Collection
     from spring.generation.engine import LocalEngine
+    from spring.rag.bm25 import Bm25Retriever
+    from spring.rag.index import IndexRetriever
     from spring.rag.prompt import Baseline
 
 
@@ -23,7 +25,7 @@ def say(line: str) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which backbone, in which precision."""
     parser.add_argument(
-        "--backbone", metavar="NAME", help="known name or hub id, each with @REVISION if wanted, or folder"
+        "--backbone", metavar="NAME", help="a known name or a hub id, each with @REVISION if wanted, or a model folder"
     )
     parser.add_argument(
         "--precision",
@@ -63,7 +65,7 @@ def add_tokens_option(parser: argparse.ArgumentParser) -> None:
         "--layout",
         default="training",
         choices=("training", "recipe"),
-        help="which ids stand beside the tokens: as in training (default), or as where [ref1] is written in the text",
+        help="how prompts are encoded around the tokens: as in training (default), or as with [ref1] in the text",
     )
 
 
@@ -95,17 +97,36 @@ def read_documents(paths: Sequence[Path]) -> "Collection":
     return collection
 
 
-def read_corpus(paths: Sequence[Path]) -> "Collection":
-    """Read documents to search for many questions, and name the files that could not be read.
+def open_retriever(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriever, Collection]":
+    """Open an index made by `spring index`, or read documents and index them in memory.
+
+    Returns:
+        What searches them, and the documents: none of an index, as they stay on disk.
 
     Raises:
-        DocumentError: none could be read.
+        DocumentError: none could be read, or the index cannot be used.
+        PromptError: an index and other paths are given at once.
 
     """
+    from spring.data.types import Collection
+    from spring.rag.bm25 import Bm25Retriever
+    from spring.rag.index import IndexRetriever, is_index
+
+    for path in paths:
+        if is_index(path):
+            if len(paths) > 1:
+                raise PromptError(f"{path} is an index: give it alone, or add the others to it with `spring index`.")
+            return IndexRetriever(path), Collection((), (), ())
     collection = read_documents(paths)
+    return Bm25Retriever(collection.passages), collection
+
+
+def open_corpus(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriever, Collection]":
+    """Open documents to search for many questions (see `open_retriever`), and name the files that could not be read."""
+    retriever, collection = open_retriever(paths)
     for error in filter(None, (result.error for result in collection.results)):
         say(error)
-    return collection
+    return retriever, collection
 
 
 def load(options: argparse.Namespace) -> "LocalEngine":

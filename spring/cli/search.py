@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spring.cli.options import read_corpus, whole_number
+from spring.cli.options import open_corpus, whole_number
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
-from spring.rag.bm25 import Bm25Retriever
 from spring.rag.retriever import NOTHING_FITS, Hit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the question, the documents and the form of the output."""
     parser.add_argument("question", metavar="QUESTION")
-    parser.add_argument("--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders")
+    parser.add_argument(
+        "--documents", nargs="+", type=Path, required=True, metavar="PATH", help="files or folders, or an index"
+    )
     parser.add_argument("--passages", default="3", metavar="N", help="most passages to show; default: 3")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     if not question:
         raise PromptError("Please type a question.")
     limit = whole_number("--passages", options.passages)
-    retriever = Bm25Retriever(read_corpus(options.documents).passages)
+    retriever, _ = open_corpus(options.documents)
     hits = retriever.search(question, limit)
     if options.json:
         print(json.dumps({"question": question, "hits": [_as_dict(hit) for hit in hits]}, ensure_ascii=False))

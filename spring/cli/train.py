@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.cli.options import add_model_options, read_corpus, say, whole_number
+from spring.cli.options import add_model_options, open_corpus, say, whole_number
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     add = parser.add_argument
     add("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (as of FlashRAG or SPRING) or CSV")
-    add("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search for passages")
+    add("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search for passages, or an index")
     add("--output", type=Path, required=True, metavar="FILE", help=".safetensors; the run's folder is made beside it")
     add("--number", type=int, default=50, metavar="N", help="virtual tokens to learn; default: 50")
     add("--passages", default="1-5", metavar="M", help="passages of a sample, drawn from this range; default: 1-5")
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
     limit = None if options.limit is None else whole_number("--limit", options.limit)
     dev_limit = whole_number("--dev-limit", options.dev_limit)
     from spring.data.questions import read_questions
-    from spring.rag.bm25 import Bm25Retriever
+    from spring.rag.index import IndexRetriever
     from spring.training.examples import Examples, SampleSettings, gold_passages
     from spring.training.initializers import check_init, initial_tokens
 
@@ -91,9 +91,8 @@ def run(options: argparse.Namespace) -> None:
     dev_read = read_questions(options.dev) if options.dev else None
     for note in filter(None, (read.note, dev_read.note if dev_read else "")):
         say(note)
-    collection = read_corpus(options.corpus) if options.corpus else None
-    retriever = Bm25Retriever(collection.passages) if collection else None
-    gold = gold_passages(collection) if collection else {}
+    retriever, collection = open_corpus(options.corpus) if options.corpus else (None, None)
+    gold = retriever.rows if isinstance(retriever, IndexRetriever) else gold_passages(collection) if collection else {}
 
     from safetensors import SafetensorError
     from torch import OutOfMemoryError

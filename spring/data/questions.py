@@ -1,29 +1,39 @@
-"""Question files: JSON Lines as FlashRAG and SPRING write them, or one JSON list of such rows, and CSV.
+"""Question files: rows of JSON (lines, a list, SQuAD's tree) and tables (CSV, TSV, with pipes).
 
-A bad row is skipped, with its reason.
+A bad row is skipped, with its reason. Names of columns count without case.
 
 FlashRAG (https://github.com/RUC-NLPIR/FlashRAG): `id`, `question`, `golden_answers`.
 SPRING's training format: `question`, `target` (a string or a list), `ret_passages` (strings, or objects with
 `contents` or `title` and `text`): those passages are used, nothing is retrieved.
-CSV: a header with `question` and `answer`; several answers are parted by `|`.
+SQuAD (a tree, or rows with `answers`: {`text`: [...]}), NQ-open (`answer`: a list), TriviaQA (`answer`: {`value`,
+`aliases`}), PopQA (`possible_answers`: a list in JSON in a table).
+Tables: a header with `question` and `answer`; several answers are parted by `|`, or written as a list.
 """
 
+import ast
 import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spring.data.cleaning import without_surrogates
+from spring.data.cleaning import one_line, without_surrogates
 from spring.data.encoding import decode
+from spring.data.rows import json_rows, json_value, read_table
 from spring.data.text_size import text_bytes
 from spring.data.types import LONGEST_TITLE, Passage
 from spring.errors import DocumentError
 
 ANSWER_SEPARATOR = "|"
-QUESTION_TYPES = (".jsonl", ".json", ".csv", ".tsv")
+QUESTION_TYPES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+_TABLES = (".csv", ".tsv")
+_QUESTIONS = ("question", "query", "question_text", "prompt", "input")
+_ANSWERS: tuple[str, ...] = ("golden_answers", "target", "answers", "possible_answers", "answer", "golden_answer")
+_ANSWERS += ("gold_answers", "ground_truth", "ground_truths", "reference", "references", "output", "response")
+_IDS = ("id", "question_id", "questionid", "qid", "_id")
+_LONGEST_LIST = 100_000  # characters of a list in the cell of a table
+_MOST_NAMES = 12  # of columns that an error names
 MOST_GOLDEN_ANSWERS = 1_000  # of one question: every answer is compared with each
 _SHOWN = 5  # reasons that one sentence names
 
@@ -80,10 +90,12 @@ def read_questions(path: Path) -> QuestionSet:
         raise DocumentError(f"{path} cannot be read ({error.strerror}).") from error
     except DocumentError as error:
         raise DocumentError(f"{path.name}: {error}.") from error
-    rows = _csv_rows(text) if path.suffix.lower() in (".csv", ".tsv") else _json_rows(text)
     questions: dict[str, Question] = {}
     skipped = []
-    for number, row in rows:
+    names: tuple[str, ...] = ()
+    for number, value in _table_rows(text) if path.suffix.lower() in _TABLES else _json_rows(text):
+        row = _named(value)
+        names = names or tuple(row if isinstance(row, Mapping) else ())
         question = _question(number, row)
         if isinstance(question, str):
             skipped.append(f"row {number}: {question}")
@@ -96,64 +108,98 @@ def read_questions(path: Path) -> QuestionSet:
         raise DocumentError(
             f"{path.name} has no row with a question and golden answers. "
             + (result.note or 'JSON Lines need "question" and "golden_answers", CSV a header with question,answer.')
+            + _wrong_names(names)
         )
     return result
 
 
+def _wrong_names(names: tuple[str, ...]) -> str:
+    """What to do about columns of which none is known to hold the questions, or the answers."""
+    if not names or (set(names) & set(_QUESTIONS) and set(names) & set(_ANSWERS)):
+        return ""
+    shown = ", ".join(one_line(_clean(name))[:40] for name in names[:_MOST_NAMES])
+    return f" Its columns are {shown}; call the one with the questions question and the one with the answers answer."
+
+
 def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and value of each row; an error that says why where there is no value."""
-    if text.lstrip().startswith("[") and (rows := _json_list(text)) is not None:
-        yield from enumerate(rows, start=1)
-        return
-    # Not splitlines: JSON may hold U+2028 as it is.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except RecursionError:
-                yield number, ValueError("nested too deeply")
-            except ValueError:  # also a number of more digits than Python converts
-                yield number, ValueError("not valid JSON")
-
-
-def _json_list(text: str) -> list[Any] | None:
-    """The rows of a file that is one JSON list; None if it is none."""
-    try:
-        rows = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return rows if isinstance(rows, list) else None
-
-
-def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
-    header_line = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header_line.count)
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 2))  # the limit is the whole process's
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-    header = [name.strip().lower() for name in next(rows, [])]
-    number = 1
-    while True:
-        number += 1
-        try:
-            row = next(rows, None)
-        except csv.Error:  # such as a NUL
-            yield number, ValueError("not valid CSV")
-            continue
-        if row is None:
+    """Number and value of each row; a ValueError that says why where there is no value."""
+    whole = json_value(text) if text.lstrip().startswith("{") else None
+    if isinstance(whole, Mapping) and _find(_named(whole), _QUESTIONS) is None:
+        lists = [value for value in whole.values() if isinstance(value, list) and value]
+        rows = next((value for value in lists if any(isinstance(row, Mapping) for row in value)), None)
+        if rows is not None:
+            yield from enumerate(_squad_rows(rows), start=1)
             return
-        if any(map(str.strip, row)):
-            many = len(row) > len(header)
-            yield number, ValueError("more cells than columns") if many else dict(zip(header, row, strict=False))
+    yield from json_rows(text)
+
+
+def _squad_rows(rows: list[Any]) -> Iterator[Any]:
+    """The questions of SQuAD's articles and their paragraphs; other rows as they are."""
+    for row in rows:
+        paragraphs = row.get("paragraphs") if isinstance(row, Mapping) else None
+        if not isinstance(paragraphs, list):
+            yield row
+            continue
+        for paragraph in paragraphs:
+            asked = paragraph.get("qas") if isinstance(paragraph, Mapping) else None
+            yield from asked if isinstance(asked, list) else ()
+
+
+def _table_rows(text: str) -> Iterator[tuple[int, Any]]:
+    """Number and cells by column of each row; answers in a cell may be several."""
+    try:
+        table = read_table(text)
+    except csv.Error:
+        yield 1, ValueError("not valid CSV")
+        return
+    for number, row in table.rows:
+        if len(row) > len(table.header):
+            yield number, ValueError("more cells than columns")
+            continue
+        named = _named(dict(zip(table.header, row, strict=False)))
+        assert isinstance(named, dict)
+        yield number, named | {name: _listed(named[name]) for name in _ANSWERS if name in named}
+
+
+def _listed(cell: str) -> list[Any]:
+    """The answers in a cell of a table: a list as JSON or Python writes it, or parted by `|`."""
+    text = cell.strip()
+    if text.startswith("[") and text.endswith("]") and len(text) <= _LONGEST_LIST:
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                value = parse(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            if isinstance(value, list):
+                return value
+    return cell.split(ANSWER_SEPARATOR)
+
+
+def _named(row: Any) -> Any:
+    """The row with its names in lower case and `_` for spaces; what is no object stays."""
+    if not isinstance(row, Mapping):
+        return row
+    named: dict[str, Any] = {}
+    for name, value in row.items():
+        named.setdefault(str(name).strip().lower().replace(" ", "_"), value)
+    return named
+
+
+def _find(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """The first text under one of the names."""
+    return next((row[name] for name in names if isinstance(row.get(name), str) and row[name].strip()), None)
 
 
 def _question(number: int, row: Any) -> Question | str:
     """The question that a row holds, or the reason why it holds none."""
     if not isinstance(row, Mapping):
         return str(row) if isinstance(row, ValueError) else "not an object"
-    text = row.get("question")
-    if not isinstance(text, str) or not text.strip():
+    text = _find(row, _QUESTIONS)
+    if text is None:
         return "no question"
-    golden = _golden_answers(row)
+    golden = next(filter(None, (_golden_answers(row[name]) for name in _ANSWERS if name in row)), ())
+    if row.get("is_impossible") is True:
+        return "marked as impossible to answer"
     if not golden:
         return "no golden answer"
     if len(golden) > MOST_GOLDEN_ANSWERS:
@@ -163,20 +209,31 @@ def _question(number: int, row: Any) -> Question | str:
         return "ret_passages hold no text"
     metadata = row.get("metadata")
     gold = metadata.get("gold_passage") if isinstance(metadata, Mapping) else None
-    name = row.get("id")
-    identity = str(name) if isinstance(name, str | int) and str(name).strip() else str(number)
+    names = (str(row[name]) for name in _IDS if isinstance(row.get(name), str | int))
+    identity = next(filter(str.strip, names), str(number))
     return Question(_clean(identity), _clean(text), golden, passages, "" if gold is None else str(gold))
 
 
-def _golden_answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    if isinstance(answer := row.get("answer"), str) and "golden_answers" not in row and "target" not in row:
-        given: Any = answer.split(ANSWER_SEPARATOR)
-    else:
-        given = row.get("golden_answers", row.get("target"))
-    listed = given if isinstance(given, list) else [given]
-    # Numbers, such as years, are written without quotation marks now and then.
-    texts = (_clean(str(value)) for value in listed if isinstance(value, str | int | float))
+def _golden_answers(given: Any) -> tuple[str, ...]:
+    """The answers that a value holds, each once: a text, a number, a truth value, a list or an object of these."""
+    texts: list[str] = []
+    for value in given if isinstance(given, list) else [given]:
+        if isinstance(value, Mapping):
+            named = _named(value)
+            parts = [named.get("value"), named.get("text"), named.get("answer")]
+            for part in [*parts, named.get("aliases")]:
+                texts += _plain_answers(part)
+        else:
+            texts += _plain_answers(value)
     return tuple(dict.fromkeys(filter(None, texts)))
+
+
+def _plain_answers(given: Any) -> Iterator[str]:
+    for value in given if isinstance(given, list) else [given]:
+        if isinstance(value, bool):
+            yield from ("yes", "true") if value else ("no", "false")
+        elif isinstance(value, str | int | float):  # years are written without quotation marks now and then
+            yield _clean(str(value))
 
 
 def _passages(given: Any) -> Iterator[Passage]:

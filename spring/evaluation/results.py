@@ -18,6 +18,7 @@ from spring.evaluation.summary import Interval, Summary
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import BaselineOrNone, Engine
 from spring.rag.prompt import BASELINES
+from spring.rag.retriever import Retriever
 
 if TYPE_CHECKING:  # it needs torch, and the page uses this module too
     from spring.generation.engine import LocalEngine
@@ -26,7 +27,9 @@ COLUMNS = (*Row._fields, "run")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
 
 
-def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings) -> str:
+def run_name(
+    engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings, retriever: Retriever | None = None
+) -> str:
     """A digest of all that an answer depends on besides the question, k and baseline, so that runs do not mix."""
     digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
     parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.decoding.max_new_tokens]
@@ -35,6 +38,8 @@ def run_name(engine: "LocalEngine", passages: Iterable[Passage], settings: Compa
     digest.update(json.dumps([*parts, settings.decoding.temperature, settings.decoding.seed]).encode())
     for passage in passages:
         digest.update(passage.titled.encode() + b"\0")
+    if retriever is not None:
+        digest.update(retriever.fingerprint().encode())
     return digest.hexdigest()[:12]
 
 

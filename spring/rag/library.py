@@ -1,6 +1,6 @@
-"""The sample collections of `corpora/`: documents to ask about, and questions with golden answers."""
+"""What can be asked about: the sample collections of `corpora/`, indexes on disk, and visitors' own documents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from spring.data.questions import Question, read_questions
 from spring.data.text_size import text_bytes
 from spring.data.types import Collection
 from spring.rag.bm25 import Bm25Retriever
+from spring.rag.index import IndexRetriever
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 FIRST = "orlo-station"  # an invented place: what the model says of it can only come from the passages
@@ -16,11 +17,14 @@ FIRST = "orlo-station"  # an invented place: what the model says of it can only 
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Documents that can be asked about: those of a sample collection, or a visitor's own."""
+    """Documents that can be asked about, with questions and golden answers if there are any.
+
+    collection: empty where the documents are an index on disk.
+    """
 
     name: str
     collection: Collection
-    retriever: Bm25Retriever
+    retriever: Bm25Retriever | IndexRetriever
     questions: tuple[Question, ...] = ()
 
     @property
@@ -33,6 +37,18 @@ class Library:
     def build(cls, name: str, collection: Collection, questions: Sequence[Question] = ()) -> "Library":
         """Index the passages of a collection."""
         return cls(name, collection, Bm25Retriever(collection.passages), tuple(questions))
+
+
+def open_collections(indexes: Iterable[tuple[str, str]]) -> list[Library]:
+    """Offer indexes made by `spring index`: each is opened once, when it is first searched, and shared by all.
+
+    indexes: for each its name and folder.
+
+    Raises:
+        DocumentError: a folder holds no index that can be used.
+
+    """
+    return [Library(name, Collection((), (), ()), IndexRetriever(Path(folder))) for name, folder in indexes]
 
 
 def load_samples(folder: Path = CORPORA) -> list[Library]:

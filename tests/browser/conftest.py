@@ -1,20 +1,14 @@
 """The real page in a real browser: app.py in a process of its own, Debian's chromium driven by playwright."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from spring.models.loader import load_backbone
+from tests.support.servers import HANG, Server, start, stop
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox",
@@ -42,40 +36,21 @@ IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#co
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = {
-        **os.environ,
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(log.parent / "uploads"),
-        "SPRING_TOKENS": str(log.parent / "initial.safetensors"),
-    }
-    # The initial values: with the shipped tokens most answers end before a test can press Stop.
-    load_backbone(precision="fp32").initial_virtual_tokens().save(environment["SPRING_TOKENS"])
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield url
-        assert server.poll() is None, log.read_text()
-        assert "Traceback" not in log.read_text()
-    finally:
-        server.terminate()
-        server.wait(20)
+def server(endless_model, tmp_path_factory) -> Iterator[Server]:
+    """A random model that never ends an answer by itself: the default one needs ten times the processor's time."""
+    folder = tmp_path_factory.mktemp("server")
+    running = start(*endless_model, folder / "uploads", folder / "log")
+    yield running
+    alive = running.process.poll() is None
+    stop(running)
+    log = running.log.read_text()
+    assert alive, log
+    assert "Traceback" not in log
+
+
+@pytest.fixture(scope="session")
+def address(server: Server) -> str:
+    return server.url
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +67,10 @@ class Visitor:
     """One browser session on the page, and what a person does there."""
 
     def __init__(self, browser: Browser, address: str, **options):
+        """options: of the browser's context."""
         self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(90_000)
+        self.page.set_default_timeout(HANG * 1000)
         self.requested: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requested.append(request.url))
@@ -135,6 +111,13 @@ class Visitor:
         self.page.click("#compare")
         self.wait("!document.querySelector('#stop').disabled")
 
+    def widths(self, *widths: int) -> Iterator[int]:
+        """Give the window each of these widths, at which nothing may stick out."""
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": 844})
+            self.wait(f"document.documentElement.scrollWidth <= {width}")
+            yield width
+
     def contrast(self, selector: str, part: str = "color") -> float:
         return self.page.eval_on_selector(selector, CONTRAST, part)
 
@@ -150,6 +133,7 @@ class Visitor:
             self.page.get_by_text("Advanced settings").click()
         self.page.fill("#length input[type=number]", str(tokens))
         self.page.press("#length input[type=number]", "Tab")
+        self.wait(f"document.querySelector('#length input[type=range]').value == '{tokens}'")
 
     def upload(self, *paths: Path) -> None:
         if not self.page.locator("#upload").is_visible():
@@ -162,8 +146,8 @@ def visit(browser, address):
     """Open the page as a new visitor, as often as wanted."""
     visitors = []
 
-    def open_page(**options) -> Visitor:
-        visitors.append(Visitor(browser, address, **options))
+    def open_page(query: str = "", **options) -> Visitor:
+        visitors.append(Visitor(browser, address + query, **options))
         return visitors[-1]
 
     yield open_page

@@ -4,6 +4,7 @@ import pytest
 from docx import Document
 from reportlab.pdfgen.canvas import Canvas
 
+STATUS = "document.querySelector('#status')"
 KETCH = "On what ketch did Ilvane Torrespeth land with a crew of six on Tessary Island?"
 
 
@@ -17,7 +18,7 @@ def pdf(path, *pages):
     return path
 
 
-def test_the_first_comparison_is_one_click_away(page):
+def test_the_first_comparison_is_one_click_away_and_asks_no_other_machine(page, address):
     assert page.page.input_value("#question textarea") == KETCH
     page.shorten(8)
     page.ask()
@@ -27,24 +28,29 @@ def test_the_first_comparison_is_one_click_away(page):
     assert "history-of-orlo-station" in page.text("#passages")
     assert "ketch" in page.page.locator("#passages mark.q").all_inner_texts()
     assert "exact match" in page.text("#answers")  # the example brings its golden answer
+    assert {url for url in page.requested if not url.startswith((address, "data:", "blob:"))} == set()
 
 
-def test_both_answers_stream_at_the_same_time(page):
+def test_both_answers_stream_at_the_same_time(page, server):
     page.type("Tell everything about the bell shrew and its nests.")
+    page.shorten(256)
     page.start()
-    page.wait("document.querySelectorAll('#answers .cursor').length > 0")
     page.wait_writing()
-    early = page.answer(0)
-    page.wait_idle()
+    with server.paused():
+        assert page.page.locator("#answers .cursor").count() == 2
+        early = page.answer(0)
+        page.page.click("#stop")
+    page.wait("document.querySelectorAll('#answers .cursor').length == 0")
     assert page.answer(0).startswith(early[:3])
-    assert page.page.locator("#answers .cursor").count() == 0
 
 
-def test_stop_keeps_what_is_written_and_enter_asks_again(page):
+def test_stop_keeps_what_is_written_and_enter_asks_again(page, server):
+    page.shorten(256)
     page.start()
     page.wait_writing()
-    page.page.click("#stop")
-    page.wait("document.querySelector('#status').innerText.includes('Stopped')")
+    with server.paused():
+        page.page.click("#stop")
+        page.wait(f"{STATUS}.innerText.includes('Stopped')")
     page.wait("document.querySelectorAll('#answers .cursor').length == 0")
     kept = page.answer(0)
     assert kept
@@ -67,28 +73,22 @@ def test_releasing_the_k_slider_asks_again_from_the_cache(page):
     page.page.mouse.down()
     page.page.mouse.move(track["x"] + track["width"] * 0.2, middle, steps=4)
     page.page.mouse.up()
-    page.wait("document.querySelector('#status').innerText.includes('taken from the cache')")
+    page.wait(f"{STATUS}.innerText.includes('taken from the cache')")
     page.wait_idle()
     k = page.page.input_value("#k input[type=number]")
     assert 5 < int(k) < 15
     assert f"With {k} virtual tokens" in page.text("#answers")
 
 
-def test_a_third_answer_is_told_in_words(page):
+def test_a_third_answer_is_told_in_words_and_what_the_model_saw_has_three_parts(page):
     page.shorten(3)
     page.page.check("#told input")
     page.ask()
     assert page.page.locator("#answers h3").all_inner_texts()[2] == "Told in words"
     page.page.get_by_text("What the model saw").click()
-    assert "According to the previous relevant passages" in page.text("#prompt")
-
-
-def test_what_the_model_saw_has_three_parts(page):
-    page.shorten(3)
-    page.ask()
-    page.page.get_by_text("What the model saw").click()
     assert page.text("#prompt pre .before").startswith("[1] ")
     assert page.page.locator("#prompt pre .seam i").count() == 50
+    assert "According to the previous relevant passages" in page.text("#prompt")
     assert page.text("#prompt pre .after") == f"Question: {KETCH}\nAnswer:"
     colours = {
         page.page.eval_on_selector(f"#prompt pre .{part}", "e => getComputedStyle(e).backgroundColor")
@@ -119,6 +119,9 @@ def test_documents_are_uploaded_read_and_asked_about(page, tmp_path):
 
 def test_two_visitors_never_see_each_others_documents(visit, tmp_path):
     first, second = visit(), visit()
+    second.page.get_by_text("Your documents", exact=True).click()
+    second.page.click("#compare")
+    second.wait(f"{STATUS}.innerText.includes('Upload a document first')")
     for visitor, secret in ((first, "vermilion"), (second, "turquoise")):
         path = tmp_path / f"{secret}.txt"
         path.write_text(f"The secret word of the lighthouse keeper is {secret}.")
@@ -129,21 +132,11 @@ def test_two_visitors_never_see_each_others_documents(visit, tmp_path):
         visitor.ask("What is the secret word of the lighthouse keeper?")
         assert mine in visitor.text("#passages")
         assert other not in visitor.page.content()
-    third = visit()
-    third.page.get_by_text("Your documents", exact=True).click()
-    third.page.click("#compare")
-    third.wait("document.querySelector('#status').innerText.includes('Upload a document first')")
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        "<img src=x onerror=\"document.title='owned'\">",
-        "<script>document.title='owned'</script>",
-        "${document.title='owned'}",
-    ],
-)
-def test_hostile_documents_and_questions_stay_text(page, tmp_path, hostile):
+def test_hostile_documents_and_questions_stay_text(page, tmp_path):
+    image, script = "<img src=x onerror=\"document.title='owned'\">", "<script>document.title='owned'</script>"
+    hostile = f"{image} {script} ${{document.title='owned'}}"
     path = tmp_path / "hostile.html.txt"
     path.write_text(f"The kraken report says {hostile} and {{{{7*7}}}} to everybody.")
     page.upload(path)
@@ -161,19 +154,12 @@ def test_hostile_documents_and_questions_stay_text(page, tmp_path, hostile):
 def test_errors_are_one_sentence_and_lose_nothing(page):
     page.type("   ")
     page.page.click("#compare")
-    page.wait("document.querySelector('#status').innerText.includes('Please type a question.')")
+    page.wait(f"{STATUS}.innerText.includes('Please type a question.')")
     page.wait_idle()
     page.shorten(3)
     page.ask("Xylophonist quokkas?")
     assert "No passage shares a word with the question" in page.text("#status")
     assert page.page.input_value("#question textarea") == "Xylophonist quokkas?"
-
-
-def test_the_page_asks_no_other_machine_for_anything(page, address):
-    page.shorten(3)
-    page.ask()
-    others = {url for url in page.requested if not url.startswith((address, "data:", "blob:"))}
-    assert others == set()
 
 
 def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(page):
@@ -191,25 +177,22 @@ def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(p
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_sticks_out_and_text_can_be_read(visit, address, width, theme):
-    page = visit(viewport={"width": width, "height": 844}, color_scheme=theme)
-    page.page.goto(f"{address}?__theme={theme}")
-    page.page.wait_for_selector("#facts b")
+def test_nothing_sticks_out_and_text_can_be_read(visit, theme):
+    page = visit(f"?__theme={theme}", viewport={"width": 390, "height": 844}, color_scheme=theme)
     page.shorten(3)
     page.ask()
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
     page.page.get_by_text("What the model saw").click()
-    for selector in (
-        "#answers .answer",
-        "#passages p",
-        "#passages mark.q",
-        "#prompt pre .before",
-        "#prompt pre .after",
-    ):
-        assert page.contrast(selector) >= 4.5, selector
-    for box in ("input[type=checkbox]", "input[type=radio]:not(:checked)"):
-        assert page.contrast(f"{box} >> visible=true", "borderTopColor") >= 3, box
+    for _ in page.widths(390, 1280):
+        for selector in (
+            "#answers .answer",
+            "#passages p",
+            "#passages mark.q",
+            "#prompt pre .before",
+            "#prompt pre .after",
+        ):
+            assert page.contrast(selector) >= 4.5, selector
+        for box in ("input[type=checkbox]", "input[type=radio]:not(:checked)"):
+            assert page.contrast(f"{box} >> visible=true", "borderTopColor") >= 3, box
 
 
 def test_controls_have_names_and_the_keyboard_reaches_them(page):
@@ -221,18 +204,29 @@ def test_controls_have_names_and_the_keyboard_reaches_them(page):
     page.shorten(3)
     page.ask()
     assert page.page.locator("#answers section[aria-label] [aria-live=polite]").count() == 2
+    page.page.focus("#k input[type=range]")
+    page.page.keyboard.press("Home")
+    page.page.keyboard.press("ArrowRight")
+    page.wait("document.querySelector('#answers').innerText.includes('With 1 virtual token')")
+    page.wait_idle()
 
 
-def test_a_closed_tab_frees_the_model(visit):
-    first, second = visit(), visit()
-    second.shorten(3)
+def test_a_closed_tab_frees_the_model(visit, server):
+    # Each from an address of its own, as one address has one place in the queue.
+    first, second, third = (visit(extra_http_headers={"X-Forwarded-For": f"198.51.100.{i}"}) for i in (1, 2, 3))
     first.shorten(256)
-    first.type("Tell everything about the pony and the barometer.")
     first.start()
     first.wait_writing()
-    first.page.close()
-    second.ask("Who built the Mess Hall?")  # waits 90 s at most; 256 tokens take longer than that to read out
-    assert "3 tokens" in second.text("#answers") or "0 tokens" in second.text("#answers")
+    with server.paused():  # so that the answer is not finished before the tab is closed
+        for visitor, place in ((second, "you are next"), (third, "number 2")):
+            visitor.shorten(3)
+            visitor.start()
+            visitor.wait(f"{STATUS}.innerText.includes('{place}')")
+        first.page.close()
+        third.wait(f"{STATUS}.innerText.includes('you are next')")
+    for visitor in (second, third):
+        visitor.wait_idle()
+        assert "3 tokens" in visitor.text("#answers")
 
 
 def test_a_lost_connection_comes_back_by_itself(page):
@@ -246,25 +240,6 @@ def test_a_lost_connection_comes_back_by_itself(page):
     page.ask()
     assert "exact match" in page.text("#answers")
     page.errors.clear()  # what the browser says of requests without a network
-
-
-def test_the_keyboard_moves_the_slider_and_asks_again(page):
-    page.shorten(3)
-    page.ask()
-    page.page.focus("#k input[type=range]")
-    page.page.keyboard.press("Home")
-    page.page.keyboard.press("ArrowRight")
-    page.wait("document.querySelector('#answers').innerText.includes('With 1 virtual token')")
-    page.wait_idle()
-
-
-def test_two_visitors_may_upload_the_same_file(visit, tmp_path):
-    path = tmp_path / "same.txt"
-    path.write_text("The very same words about the zorbek orchard.")
-    for visitor in (visit(), visit()):
-        visitor.upload(path)
-        visitor.page.wait_for_selector(".files li")
-        assert visitor.text(".files").startswith("same.txt: 1 page, 1 passage")
 
 
 def test_an_odd_temperature_is_no_reason_to_get_stuck(page):

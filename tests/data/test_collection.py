@@ -11,6 +11,7 @@ from spring.data.collection import read_collection, read_document
 from spring.data.loaders.registry import FILE_TYPES
 from spring.data.types import Collection, Document, FileResult, Heading, Page, Passage
 from spring.errors import DocumentError
+from tests.data.test_office import epub, odt, pptx, xlsx
 from tests.support.files import CORPORA, pdf, saved, word_file, write
 
 
@@ -148,7 +149,10 @@ def test_pages_without_text_keep_their_numbers(tmp_path: Path) -> None:
 
 def test_every_file_type_is_read(tmp_path: Path) -> None:
     contents: dict[str, str | bytes] = dict.fromkeys(FILE_TYPES, "lamp,oil\nwax,wick\n")
-    contents |= {".pdf": pdf(["lamp"]), ".docx": saved(word_file()), ".jsonl": '{"text": "lamp"}'}
+    contents |= {".pdf": pdf(["lamp"]), ".docx": saved(word_file()), ".rtf": "{\\rtf1 lamp}", ".xml": "<a>lamp</a>"}
+    contents |= dict.fromkeys((".jsonl", ".ndjson", ".json"), '{"text": "lamp"}')
+    contents |= {".eml": "Subject: lamp\n\nIt burns.", ".ipynb": '{"cells": [{"source": "lamp"}]}'}
+    contents |= {".xlsx": xlsx(), ".pptx": pptx(), ".epub": epub(), ".odt": odt("<text:p>lamp</text:p>")}
     paths = [write(tmp_path / f"file{suffix.upper()}", contents[suffix]) for suffix in FILE_TYPES]
     assert [result.error for result in read_collection(paths).results] == [None] * len(FILE_TYPES)
 

@@ -136,3 +136,74 @@ def test_the_sample_questions_are_whole(path: Path) -> None:
     read = read_questions(path)
     assert len(read.questions) == 20
     assert not read.skipped
+
+
+ANSWERS = {"question": "q", "golden_answers": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "answers"),
+    [
+        (
+            "squad.json",
+            {"data": [{"paragraphs": [{"qas": [{"question": "q", "answers": [{"text": "a"}, {"text": "b"}]}]}]}]},
+            "ab",
+        ),
+        ("hf.jsonl", {"question": "q", "answers": {"text": ["a", "b"], "answer_start": [0, 1]}}, "ab"),
+        ("nq.jsonl", {"question": "q", "answer": ["a", "b"]}, "ab"),
+        ("trivia.jsonl", {"question": "q", "answer": {"value": "a", "aliases": ["a", "b"], "type": "x"}}, "ab"),
+        ("trivia.json", {"Data": [{"Question": "q", "Answer": {"Value": "a", "Aliases": ["b"]}}]}, "ab"),
+        ("query.ndjson", {"Query": "q", "Ground truth": "a"}, "a"),
+        ("empty.jsonl", {"question": "q", "golden_answers": [], "answer": "a"}, "a"),
+        ("list.json", {"version": "1", "tags": ["x"], "rows": [ANSWERS]}, "ab"),
+        ("pretty.json", ANSWERS, "ab"),
+    ],
+)
+def test_shapes_of_json(tmp_path: Path, name: str, content: dict[str, object], answers: str) -> None:
+    (question,) = read_questions(write(tmp_path, name, json.dumps(content))).questions
+    assert question.question == "q"
+    assert question.golden_answers == tuple(answers)
+
+
+def test_an_answer_of_json_is_one_however_it_is_written(tmp_path: Path) -> None:
+    rows = [{"question": "q", "answer": value} for value in ("ls | wc", "['a']", True, 3)]
+    read = read_questions(write(tmp_path, "q.jsonl", *rows))
+    assert [q.golden_answers for q in read.questions] == [("ls | wc",), ("['a']",), ("yes", "true"), ("3",)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "answers"),
+    [
+        ('"[""1932"", ""in 1932""]"', ("1932", "in 1932")),
+        ("\"['1932', 'in 1932']\"", ("1932", "in 1932")),
+        ('"[1932, true]"', ("1932", "yes", "true")),
+        ("1932|in 1932", ("1932", "in 1932")),
+        ("[sic] 1932", ("[sic] 1932",)),
+        ("[not a list]", ("[not a list]",)),
+        ('"' + "[" * 5_000 + "]" * 5_000 + '"', ("[" * 5_000 + "]" * 5_000,)),
+    ],
+)
+def test_answers_in_a_cell(tmp_path: Path, cell: str, answers: tuple[str, ...]) -> None:
+    (question,) = read_questions(write(tmp_path, "q.csv", "Question,Answer", f"q,{cell}")).questions
+    assert question.golden_answers == answers
+
+
+@pytest.mark.parametrize("lines", [("sep=;", "question;answer", "q, or not;a"), ("question|answer", "q, or not|a")])
+def test_delimiters(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    (question,) = read_questions(write(tmp_path, "q.csv", *lines)).questions
+    assert (question.question, question.golden_answers) == ("q, or not", ("a",))
+
+
+def test_impossible_questions_are_skipped(tmp_path: Path) -> None:
+    rows = [ANSWERS, {"question": "r", "is_impossible": True, "answers": []}]
+    assert read_questions(write(tmp_path, "q.jsonl", *rows)).skipped == ("row 2: marked as impossible to answer",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("q.csv", "headline,reply\nx,y"), ("q.jsonl", '{"headline": 1, "reply": 2}')]
+)
+def test_unknown_columns_are_named(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(
+        DocumentError, match="Its columns are headline, reply; call the one with the questions question"
+    ):
+        read_questions(write(tmp_path, name, content))

@@ -17,6 +17,8 @@ TOO_BIG = "reading it takes too much memory; save it again, or give a smaller pa
 BOMB = "it unpacks to far more than a Word file holds; save it again as .docx"
 NO_ZIP = "it could not be read, its zip archive is put together wrongly; save it again as .docx"
 DTD = "it holds a document type definition, which Word never writes; save it again as .docx"
+ENTITIES = "it defines entities, which are not read; save it again without a document type definition"
+DEEP = "it is nested too deeply; give a smaller part of it"
 NO_TEXT = "it does not look like text; save it as UTF-8 text"
 NO_ROW = 'no row has text (row 1 skipped ({})); each must be an object with "contents" or "text"'
 PROGRAM = "it is a program, no document; check that it is the right file"
@@ -152,6 +154,10 @@ def hostile_files() -> Mapping[str, Hostile]:
             "The lamp burns.".encode("utf-16-le"),
             "1 page, 1 passage; it has no byte order mark and was read as UTF-16",
         ),
+        "xml: entity bomb": ("laughs.xml", b"<!DOCTYPE a [<!ENTITY b 'ha'>]><a>&b;</a>", ENTITIES),
+        "xml: nested deeply": ("deep.xml", b"<a>" * 100_000, DAMAGED),
+        "json: nested deeply": ("deep.json", b'{"a":[' * 400 + b"1" + b"]}" * 400, DEEP),
+        "rtf: nested deeply": ("deep.rtf", b"{\\rtf1 " + b"{" * 100_000 + b"lamp", "1 page, 1 passage"),
         "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (

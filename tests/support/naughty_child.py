@@ -39,7 +39,7 @@ def fail(request, limits):
 
 def linger(request, limits):
     """A child of its own, and no end."""
-    subprocess.Popen(["/bin/sleep", "600"])
+    subprocess.Popen(["/bin/sleep", request["seconds"]])
     time.sleep(600)
 
 

@@ -1,6 +1,7 @@
 """What every loader makes: pages of clean text, and warnings for the user."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ class Block(NamedTuple):
     preformatted: bool = False  # code or verse: every line and its indentation stay
 
 
+_MADE_UP = re.compile(
+    r"(?i)untitled([ -].{0,20})?|(?:document|slide|folie|presentation|page|sheet|workbook) ?\d+|powerpoint presentation"
+)
 _LONGEST_INDENT = 32  # spaces of a preformatted line that are kept
 
 
@@ -40,7 +44,10 @@ def build_page(blocks: Iterable[Block], rows: bool = False) -> Page:
     headings: list[Heading] = []
     length = 0  # of the lines so far, with a line break after each
     for text, level, preformatted in blocks:
-        clean = _clean_lines(text) if preformatted else clean_text(text)
+        if text.isprintable() and "  " not in text and unicodedata.is_normalized("NFC", text):  # so it is clean
+            clean = text.rstrip() if preformatted else text.strip()
+        else:
+            clean = _clean_lines(text) if preformatted else clean_text(text)
         if level:
             clean = one_line(clean)
         if not clean:
@@ -53,9 +60,9 @@ def build_page(blocks: Iterable[Block], rows: bool = False) -> Page:
 
 
 def clean_title(title: str) -> str:
-    """A document's own title as one clean line; "" if it is as long as a paragraph."""
+    """A document's own title as one clean line; "" if a program made it up, or if it is as long as a paragraph."""
     title = one_line(clean_text(title))
-    return title if len(title) <= LONGEST_TITLE else ""
+    return "" if len(title) > LONGEST_TITLE or _MADE_UP.fullmatch(title) else title
 
 
 def _clean_lines(text: str) -> str:

@@ -1,61 +1,56 @@
-"""Load Word files: one page.
+"""Load Word files: one page of their text, with the title that they have."""
 
-A blank line parts paragraphs and list items; the cells of a table's row stand on one line. What does not show, such
-as deleted words, is left out.
-"""
+import re
 
-import io
-from typing import Any
-
-import docx
-from docx.oxml.ns import qn
-from docx.text.paragraph import Paragraph
-
-from spring.data.cleaning import table_row
+from spring.data.cleaning import one_line
 from spring.data.loaders.archive import check_archive
-from spring.data.loaders.content import Content, clean_page
+from spring.data.loaders.content import Content, build_page, clean_title
+from spring.data.loaders.docx_body import BodyReader
+from spring.data.loaders.docx_package import WordPackage, w
+from spring.errors import DocumentError
 
-_W_PARAGRAPH, _W_ROW, _W_CELL, _W_TEXT = qn("w:p"), qn("w:tr"), qn("w:tc"), qn("w:t")
-_W_SPACES = {qn("w:tab"): "\t", qn("w:br"): "\n\n", qn("w:cr"): "\n\n", qn("w:noBreakHyphen"): "-"}
-# Text that is there a second time: for old versions of Word, and where it was before it was moved.
-_W_COPIES = ("{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback", qn("w:moveFrom"))
-
-
-def docx_text(data: bytes) -> tuple[str, str]:
-    """The title and the text of a Word file. The title is its first heading, else that in its properties."""
-    document = docx.Document(io.BytesIO(data))
-    body, blocks, title = document.element.body, [], ""
-    # python-docx's own walk and .text leave out content controls, text boxes and tracked insertions, and its
-    # row.cells grows with the spans that a file claims. In the XML below, all text is alike.
-    for copy in list(body.iter(*_W_COPIES)):
-        copy.getparent().remove(copy)
-    for element in body.iter(_W_PARAGRAPH, _W_ROW):
-        if next(element.iterancestors(_W_PARAGRAPH, _W_ROW), None) is not None:
-            continue  # read with the row, or the paragraph of the text box, that holds it
-        if element.tag == _W_ROW:
-            blocks.append(_row_text(element))
-            continue
-        style = None if title else Paragraph(element, document).style
-        if style and style.name in ("Title", "Heading 1"):
-            title = _paragraph_text(element).strip()
-        else:
-            blocks.append(_paragraph_text(element))
-    core = document.core_properties.title
-    # "Word Document" is what python-docx makes up for a file without properties.
-    return title or (core if core != "Word Document" else ""), "\n\n".join(blocks)
-
-
-def _row_text(row: Any) -> str:
-    cells = [cell for cell in row.iter(_W_CELL) if next(cell.iterancestors(_W_ROW)) is row]
-    return table_row(" ".join(map(_paragraph_text, cell.iter(_W_PARAGRAPH))) for cell in cells)
-
-
-def _paragraph_text(paragraph: Any) -> str:
-    return "".join(_W_SPACES.get(part.tag) or part.text or "" for part in paragraph.iter(_W_TEXT, *_W_SPACES))
+_ONLY_PICTURES = "it holds pictures and no text, probably a scan; run text recognition (OCR) first"
+_EMBEDDED = "its text is another file within it; open it in Word and save it again as .docx"
+_PICTURES = (
+    "{http://schemas.openxmlformats.org/drawingml/2006/main}blip",
+    "{urn:schemas-microsoft-com:vml}imagedata",
+)
+_DC_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+# What programs write into the properties by themselves.
+_NO_TITLE = re.compile(
+    r"(?:untitled|unbenannt|sans titre|title|titel|word document|microsoft word\b.*|(?:document|dokument|doc)\s*\d*"
+    r"|.*\.(?:docx?|dotx?|docm|rtf|odt|pdf|txt|tmp|wpd|html?))?",
+    re.IGNORECASE,
+)
 
 
 def load_docx(data: bytes) -> Content:
-    """One page of the whole file."""
+    """One page of the whole file.
+
+    Raises DocumentError: it is no Word file, was made to do harm, or has no text.
+    """
     check_archive(data)
-    title, text = docx_text(data)
-    return Content([clean_page(text, title)], [])
+    package = WordPackage(data)
+    reader = BodyReader(package)
+    page = build_page(reader.read())
+    if not re.search(r"[^\W_]", page.text):
+        if next(package.document.iter(w("altChunk")), None) is not None:
+            raise DocumentError(_EMBEDDED)
+        if next(package.document.iter(*_PICTURES), None) is not None:
+            raise DocumentError(_ONLY_PICTURES)
+    return Content([page], [], clean_title(_title(package, reader)))
+
+
+def _title(package: WordPackage, reader: BodyReader) -> str:
+    """The lines in the style Title, else the title in the properties, else a single heading that comes first.
+
+    Where lines in the style Title stand apart from each other, these are chapters, and the properties go before.
+    """
+    first = [line for place, line in enumerate(reader.titles) if line.number == reader.titles[0].number + place]
+    styled = one_line(" ".join(line.text for line in first))
+    core = package.part("core-properties")
+    named = ("" if core is None else core.findtext(_DC_TITLE) or "").strip()
+    if not named or _NO_TITLE.fullmatch(named):
+        chapters = reader.headings[:2]
+        named = chapters[0].text if len(chapters) == 1 and chapters[0].number == 1 else ""
+    return (styled if len(first) == len(reader.titles) else "") or named or styled

@@ -2,20 +2,22 @@
 
 import re
 
+from spring.data.loaders.archive import archive_type
 from spring.errors import DocumentError
 
-BINARY_TYPES = (".pdf", ".docx")
+ARCHIVES = (".docx", ".xlsx", ".pptx", ".epub", ".odt")
+BINARY_TYPES = (".pdf", *ARCHIVES)
 _PDF, _ZIP = b"%PDF-", b"PK\3\4"
 _SEARCH = 1024  # bytes; readers of PDF skip as much before it begins
 
 _OFFICE, _RTF = b"\xd0\xcf\x11\xe0", b"{\\rtf"
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Windows, Linux, macOS
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL)
 _HTML_SEARCH = 4096  # characters
 
 
 def kind_of(data: bytes, suffix: str) -> str:
-    """`.pdf`, `.docx`, or "" for text, by the first bytes of a file.
+    """One of BINARY_TYPES, `.rtf`, or "" for text, by the first bytes of a file.
 
     Raises DocumentError: it is empty, of a kind that is not read, or text under the name of another kind.
     """
@@ -24,11 +26,13 @@ def kind_of(data: bytes, suffix: str) -> str:
     if data.startswith(_PDF) or (suffix == ".pdf" and _PDF in data[:_SEARCH]):
         return ".pdf"
     if data.startswith(_ZIP):
-        return ".docx"
+        return archive_type(data) or ".docx"
     if data.startswith(_OFFICE):
-        raise DocumentError("it is an old or an encrypted Office file; save it as .docx without a password")
+        raise DocumentError(
+            "it is an old or an encrypted Office file; save it as .docx, .xlsx or .pptx without a password"
+        )
     if data.startswith(_RTF):
-        raise DocumentError("it is an RTF file; save it as .docx")
+        return ".rtf"
     if data.startswith(_PROGRAMS) and b"\0" in data[:_SEARCH]:
         raise DocumentError("it is a program, no document; check that it is the right file")
     if suffix in BINARY_TYPES:  # often a page that says why there was nothing to download

@@ -1,22 +1,30 @@
-"""Load JSON Lines collections: one page for each row."""
+"""Load JSON Lines collections, and JSON lists of such rows: one page for each row."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from spring.data.loaders.content import Content, clean_page, numbered
+from spring.data.rows import json_rows
 from spring.data.types import Page
 from spring.errors import DocumentError
+
+# Where a row's text is. FlashRAG's `contents` begins with the title; SQuAD has `context`, LangChain `page_content`.
+TEXTS = ("contents", "text", "context", "page_content", "content", "passage", "body")
+_TITLES = ("title", "name")
+_IDS = ("id", "_id", "doc_id", "docid")
+_NO_TEXT = 'no text in "contents", "text", "context" or "page_content"'
 
 
 def load_json_lines(text: str) -> Content:
     """One page for each row that has text; the others are warned of."""
     pages: list[Page] = []
     skipped: dict[str, list[int]] = {}
-    for number, row in enumerate(text.split("\n"), 1):  # not splitlines: JSON may hold U+2028 as it is
-        page = _json_page(row) if row.strip() else None
+    for number, row in json_rows(text):
+        page = row_page(row)
         if isinstance(page, Page):
             pages.append(page)
-        elif page is not None:
+        else:
             skipped.setdefault(page, []).append(number)
     warnings = [f"{numbered('row', numbers)} skipped ({reason})" for reason, numbers in skipped.items()]
     if not pages:
@@ -25,21 +33,23 @@ def load_json_lines(text: str) -> Content:
     return Content(pages, warnings)
 
 
-def _json_page(row: str) -> Page | str:
+def row_page(row: Any) -> Page | str:
     """The page that a row holds, or the reason why it holds none."""
-    try:
-        value = json.loads(row)
-    except RecursionError:
-        return "nested too deeply"
-    except ValueError:  # also a number of more digits than Python converts
-        return "not valid JSON"
-    if not isinstance(value, dict):
+    if isinstance(row, ValueError):
+        return str(row)
+    if not isinstance(row, Mapping):
         return "not an object"
-    contents, text, title = value.get("contents"), value.get("text"), value.get("title")
-    identity = str(value["id"]) if isinstance(value.get("id"), str | int) else ""
-    if isinstance(contents, str) and contents.strip():
-        title, _, text = contents.strip().partition("\n")
-        return replace(clean_page(text, title), id=identity)
-    if isinstance(text, str) and text.strip():
-        return replace(clean_page(text, title if isinstance(title, str) else ""), id=identity)
-    return 'no text in "contents" or "text"'
+    name = next((key for key in TEXTS if isinstance(row.get(key), str) and row[key].strip()), None)
+    if name is None:
+        return _NO_TEXT
+    text, title = row[name].strip(), _first(row, _TITLES)
+    if name == "contents" and not title:
+        title, _, text = text.partition("\n")
+    if not title and isinstance(row.get("metadata"), Mapping):
+        title = _first(row["metadata"], _TITLES)
+    identity = next((str(row[key]) for key in _IDS if isinstance(row.get(key), str | int)), "")
+    return replace(clean_page(text, title), id=identity)
+
+
+def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return next((row[key] for key in keys if isinstance(row.get(key), str) and row[key].strip()), "")

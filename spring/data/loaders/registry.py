@@ -14,24 +14,55 @@ from spring.data.encoding import decode
 from spring.data.loaders.content import Content, check_pages
 from spring.data.loaders.csv_table import load_csv
 from spring.data.loaders.docx import load_docx
+from spring.data.loaders.epub import load_epub
 from spring.data.loaders.failures import PARSER_ERRORS
-from spring.data.loaders.file_types import BINARY_TYPES, kind_of, looks_like_html
+from spring.data.loaders.file_types import kind_of, looks_like_html
 from spring.data.loaders.html import load_html
 from spring.data.loaders.json_lines import load_json_lines
+from spring.data.loaders.mail import load_eml
 from spring.data.loaders.markdown import load_markdown
+from spring.data.loaders.notebook import load_notebook
+from spring.data.loaders.odt import load_odt
+from spring.data.loaders.outline import load_org
 from spring.data.loaders.pdf import load_pdf
-from spring.data.loaders.text import load_text
+from spring.data.loaders.records import load_json, load_xml
+from spring.data.loaders.rst import load_rst
+from spring.data.loaders.rtf import load_rtf
+from spring.data.loaders.slides import load_pptx
+from spring.data.loaders.subtitles import load_subtitles
+from spring.data.loaders.tex import load_tex
+from spring.data.loaders.text import load_log, load_text
+from spring.data.loaders.workbook import load_xlsx
 from spring.errors import DocumentError
 
+# By the file's bytes; the number is that of the pages which it may have.
+_BINARY: dict[str, Callable[[bytes, int], Content]] = {
+    ".pdf": load_pdf,
+    ".docx": lambda data, _: load_docx(data),
+    ".xlsx": load_xlsx,
+    ".pptx": load_pptx,
+    ".epub": load_epub,
+    ".odt": lambda data, _: load_odt(data),
+    ".rtf": lambda data, _: load_rtf(data),
+    ".eml": lambda data, _: load_eml(data),
+}
 _TEXT: dict[str, Callable[[str], Content]] = {
-    **dict.fromkeys((".html", ".htm"), load_html),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), load_html),
     **dict.fromkeys((".md", ".markdown"), load_markdown),
-    ".txt": load_text,
+    **dict.fromkeys((".txt", ".text"), load_text),
+    ".log": load_log,
+    ".rst": load_rst,
+    ".org": load_org,
+    ".tex": load_tex,
+    **dict.fromkeys((".srt", ".vtt"), load_subtitles),
     **dict.fromkeys((".csv", ".tsv"), load_csv),
-    ".jsonl": load_json_lines,
+    **dict.fromkeys((".jsonl", ".ndjson"), load_json_lines),
+    ".json": load_json,
+    ".ipynb": load_notebook,
+    ".xml": load_xml,
 }
 MARKUP_TYPES = (".html", ".htm", ".xhtml", ".xml")  # they may declare their encoding
-FILE_TYPES: tuple[str, ...] = (*BINARY_TYPES, *_TEXT)
+FILE_TYPES: tuple[str, ...] = (*_BINARY, *_TEXT)
 
 
 def read_file(path: Path, most_pages: int | None = None, in_time: Callable[[], bool] = lambda: True) -> Content:
@@ -65,9 +96,9 @@ def _read(path: Path, most_pages: int, in_time: Callable[[], bool]) -> Content:
     kind = kind_of(data, suffix)
     if kind == ".pdf":
         return load_pdf(data, most_pages, in_time)
-    if kind == ".docx":
-        return load_docx(data)
+    if kind or suffix == ".eml":
+        return _BINARY[kind or suffix](data, most_pages)
     text, decoding_warnings = decode(data, suffix in MARKUP_TYPES or data.lstrip()[:1] == b"<")
-    reader = load_html if looks_like_html(text) else _TEXT[suffix]
+    reader = load_html if looks_like_html(text) else _TEXT.get(suffix, load_text)
     content = reader(text)
     return content._replace(warnings=content.warnings + decoding_warnings)

@@ -1,0 +1,53 @@
+"""Load e-mail: one page of its subject, who wrote it to whom and when, and its text; attachments are only named."""
+
+import email
+import email.policy
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+from spring.data.encoding import decode, decode_as
+from spring.data.loaders.content import Block, Content, build_page, clean_title
+from spring.data.loaders.html_blocks import html_blocks
+from spring.data.loaders.html_tree import parse, prune
+from spring.data.loaders.text import text_blocks
+from spring.errors import DocumentError
+
+_HEADERS = ("From", "To", "Cc", "Date")
+_MOST_NAMED = 50  # attachments
+
+
+def load_eml(data: bytes) -> Content:
+    """One page; the title is the subject."""
+    message = email.message_from_bytes(data.lstrip(b"\xef\xbb\xbf\r\n"), policy=email.policy.default)
+    if not isinstance(message, EmailMessage) or not any(name in message for name in ("Subject", "From", "Date")):
+        raise DocumentError("it is not what its name says, an e-mail; save it again as .eml")
+    subject = str(message["Subject"] or "")
+    body = message.get_body(("plain", "html"))
+    blocks = [Block(subject, 1)]
+    blocks += (Block(f"{name}: {message[name]}") for name in _HEADERS if message[name])
+    warnings: list[str] = []
+    if isinstance(body, EmailMessage):
+        text, warnings = _text(body)
+        blocks += _html(text) if body.get_content_subtype() == "html" else text_blocks(text)
+    names = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
+    blocks += (Block(f"Attachment: {name}") for name in names[:_MOST_NAMED])
+    if names:
+        warnings = [*warnings, "attachments were not opened; save them and give them as files of their own"]
+    return Content([build_page(blocks)], warnings, clean_title(subject))
+
+
+def _text(part: EmailMessage) -> tuple[str, list[str]]:
+    """The text of a part: UTF-8 if it is that, else in the encoding that it declares."""
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    return (
+        decode_as(data, "utf-8")
+        or decode_as(data, part.get_content_charset("utf-8"))
+        or decode(data, part.get_content_subtype() == "html")
+    )
+
+
+def _html(text: str) -> Iterator[Block]:
+    root = parse(text)
+    prune(root)
+    yield from (found.block for found in html_blocks(root))

@@ -1,0 +1,147 @@
+"""Load reStructuredText: one page, with headings, notes, code and tables; options, targets and remarks are left out.
+
+What docutils would include from other files stays out.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+
+from spring.data.cleaning import table_row
+from spring.data.loaders.content import Block, Content, build_page, clean_title
+from spring.data.loaders.text import text_blocks
+
+_RULE = re.compile(r"([=\-`:.'\"~^_*+#<>])\1{2,}\s*$")
+_SIMPLE_TABLE = re.compile(r"=+(?:\s+=+)+\s*$")
+_GRID = re.compile(r"\+[-=+]+\+\s*$")
+_DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:-]+)::\s*(.*)$")
+_FOOTNOTE = re.compile(r"\.\.\s+\[([^\]]+)\]\s+(.*)$")
+_OPTION = re.compile(r"\s*:[\w -]+:")
+_CODE = ("code", "code-block", "sourcecode", "parsed-literal", "literalinclude", "doctest", "math", "highlight")
+_SPOKEN = """
+    note warning tip hint important attention caution danger error admonition seealso topic sidebar rubric epigraph
+    versionadded versionchanged deprecated figure table list-table csv-table glossary only container compound
+"""
+_KEPT = frozenset(_SPOKEN.split())
+_ROLE = re.compile(r":[\w:+.-]{1,40}:`([^`]*)`")
+_LITERAL = re.compile(r"``(.+?)``")
+_LINK = re.compile(r"`([^`<]*?)\s*<[^`>]*>`_{0,2}")
+_REFERENCE = re.compile(r"`([^`]+)`_{0,2}|(?<![\w_])([A-Za-z][\w.-]*?)__?(?![\w_])")
+_STRONG = re.compile(r"(?<![\w*])(\*{1,2})(\S(?:[^*\n]{0,300}\S)?)\1(?![\w*])")
+_CITED = re.compile(r"\s?\[([\w#*.-]+)\]_")
+
+
+def load_rst(text: str) -> Content:
+    """One page; its title is the first heading."""
+    page = build_page(rst_blocks(text.expandtabs(8)))
+    return Content([page], [], clean_title(page.headings[0].text) if page.headings else "")
+
+
+def rst_blocks(text: str) -> Iterator[Block]:
+    """The blocks of a text, in order."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    levels: list[str] = []  # how headings are underlined, highest first
+    paragraph: list[str] = []
+    place = 0
+    while place < len(lines):
+        line = lines[place]
+        following = lines[place + 1] if place + 1 < len(lines) else ""
+        overlined = _RULE.match(line) and following.strip() and place + 2 < len(lines) and lines[place + 2] == line
+        underlined = line and not line[0].isspace() and _RULE.match(following) and len(following) >= len(line) - 1
+        special = overlined or underlined or not line or line.startswith("..") or _is_table(line)
+        if special and paragraph:
+            yield from _paragraph(paragraph)
+            literal, paragraph = paragraph[-1].endswith("::"), []
+            if literal and not line:
+                code, place = _indented(lines, place + 1, 0)
+                yield Block("\n".join(code), preformatted=True)
+                continue
+        if overlined or underlined:
+            kind = f"{line[0]}{line[0]}" if overlined else following[0]
+            if kind not in levels:
+                levels.append(kind)
+            yield Block(_inline(following if overlined else line), min(levels.index(kind) + 1, 9))
+            place += 3 if overlined else 2
+        elif line.startswith(".."):
+            body, after = _indented(lines, place + 1, 0)
+            yield from _explicit(line, body)
+            place = after
+        elif _is_table(line):
+            place = yield from _table(lines, place)
+        else:
+            if line and not _RULE.match(line):
+                paragraph.append(line)
+            place += 1
+    if paragraph:
+        yield from _paragraph(paragraph)
+
+
+def _paragraph(lines: list[str]) -> Iterator[Block]:
+    text = "\n".join(lines)
+    yield from text_blocks(_inline(re.sub(r"\s*::$", ":", text) if text.strip() != "::" else ""))
+
+
+def _indented(lines: list[str], place: int, indent: int) -> tuple[list[str], int]:
+    """The lines from a place on that are indented further, or blank; and the place behind them."""
+    start = place
+    while place < len(lines) and (not lines[place] or len(lines[place]) - len(lines[place].lstrip()) > indent):
+        place += 1
+    return _dedented(lines[start:place]), place
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    return [line[indent:] for line in lines]
+
+
+def _explicit(line: str, body: list[str]) -> Iterator[Block]:
+    """A directive, a footnote, or what does not show: a remark or a target."""
+    if footnote := _FOOTNOTE.match(line):
+        yield Block(f"[{footnote[1]}] {_inline(' '.join([footnote[2], *body]))}")
+        return
+    directive = _DIRECTIVE.match(line)
+    if directive is None:
+        return
+    name, argument = directive[1].lower().rpartition(":")[2], directive[2]
+    options = next((number for number, text in enumerate(body) if not _OPTION.match(text)), len(body))
+    content = body[options:]
+    if name in _CODE:
+        yield Block("\n".join(content) or argument, preformatted=True)
+    elif name in _KEPT:
+        if name != "figure":
+            yield Block(_inline(argument))
+        # Not by recursion: directives may be nested deeper than Python's stack.
+        nested = [text for text in content if not text.lstrip().startswith("..") and not _OPTION.match(text)]
+        yield from text_blocks(_inline("\n".join(text.removeprefix("* - ").removeprefix("  - ") for text in nested)))
+
+
+def _is_table(line: str) -> bool:
+    return bool(_GRID.match(line.strip()) or _SIMPLE_TABLE.match(line.strip()))
+
+
+def _table(lines: list[str], place: int) -> Generator[Block, None, int]:
+    """The rows of a table drawn with lines; returns the place behind it."""
+    grid = bool(_GRID.match(lines[place].strip()))
+    rules = 0
+    row: list[list[str]] = []
+    while place < len(lines) and (lines[place] or not grid):
+        line = lines[place].strip()
+        place += 1
+        if _is_table(line):
+            rules += 1
+            if grid and row:
+                yield Block(table_row(map(_inline, map(" ".join, zip(*row, strict=False)))))
+                row = []
+            if (not grid and rules >= 3) or (not grid and rules == 2 and not (place < len(lines) and lines[place])):
+                break
+        elif grid:
+            row.append(line.strip("|").split("|"))
+        elif line:
+            yield Block(table_row(map(_inline, re.split(r"\s{2,}", line))))
+    return place
+
+
+def _inline(text: str) -> str:
+    """The words of roles, links and references, without marks."""
+    text = _ROLE.sub(lambda role: re.sub(r"\s*<[^<>]*>$", "", role[1]).lstrip("~!"), text)
+    text = _CITED.sub(r" [\1]", _STRONG.sub(r"\2", _LITERAL.sub(r"\1", text)))
+    return _REFERENCE.sub(lambda found: found[1] or found[2], _LINK.sub(r"\1", text)).replace("\\ ", "")

@@ -1,0 +1,148 @@
+"""Load LaTeX sources: one page of what would be printed, with headings, lists, tables and formulas as they are written.
+
+Nothing is run and no other file is read: macros of the document's own stay unexpanded, their arguments are kept.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from spring.data.cleaning import table_row
+from spring.data.loaders.content import Block, Content, build_page, clean_title
+
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
+_VERBATIM = re.compile(
+    r"\\begin\{(verbatim\*?|lstlisting|minted|Verbatim)\}(?:\[[^\]]*\])?(?:\{\w+\})?(.*?)\\end\{\1\}", re.S
+)
+_ARGUMENT = r"\s*(?:\[[^\[\]]*\]\s*)?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+_SECTIONS = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5}
+_SECTION = re.compile(rf"\\({'|'.join(_SECTIONS)})\*?{_ARGUMENT}")
+_TITLE = re.compile(rf"\\title{_ARGUMENT}")
+_TABULAR = re.compile(
+    r"\\begin\{(?:tabular|tabularx|longtable|array)\*?\}.*?\\end\{(?:tabular|tabularx|longtable|array)\*?\}", re.S
+)
+_DROPPED = re.compile(
+    r"\\(?:label|cite[a-z]*|ref|eqref|pageref|autoref|cref|Cref|bibliography|bibliographystyle|vspace|hspace|includegraphics"
+    rf"|input|include|usepackage|documentclass|pagestyle|thispagestyle|setlength|newcommand|renewcommand|index)\*?{_ARGUMENT}"
+)
+_MACRO = re.compile(
+    r"\\(?:re)?newcommand\*?\s*\{?\\([A-Za-z]+)\}?\s*\{((?:[^{}#]|\{[^{}#]*\}){0,200})\}"
+)  # without arguments
+_MOST_MACROS = 10_000  # uses that are replaced
+_SPANNING = re.compile(r"\\multi(?:row|column)\*?(?:\[[^\]]*\])?\{[^{}]*\}(?:\[[^\]]*\])?\{[^{}]*\}")
+_COLOUR = re.compile(r"\\(?:text)?color\{[^{}]*\}")
+_FOOTNOTE = re.compile(rf"\\footnote{_ARGUMENT}")
+_LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
+_MATH = re.compile(r"\$\$?[^$]{1,2000}\$\$?|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]", re.S)
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[\w*]+\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?")
+_ACCENT = re.compile(
+    r"\\([`'^\"~=.uvHckr])\s*(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))(?![A-Za-z])|\\([`'^\"~=.])\{?\\?([A-Za-z])\}?"
+)
+_COMBINING = dict(
+    zip("`'^\"~=.uvHckr", "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a", strict=True)
+)
+_LETTERS = {
+    "ss": "ß",
+    "ae": "æ",
+    "AE": "Æ",
+    "oe": "œ",
+    "OE": "Œ",
+    "o": "ø",
+    "O": "Ø",
+    "aa": "å",
+    "AA": "Å",
+    "l": "ł",
+    "L": "Ł",
+}
+_SIGNS = {
+    "ldots": "…",
+    "dots": "…",
+    "textendash": "–",
+    "textemdash": "—",
+    "LaTeX": "LaTeX",
+    "TeX": "TeX",
+    "S": "§",
+    "pounds": "£",
+}
+_COMMAND = re.compile(r"\\([A-Za-z]+)\*?(?:\[[^\[\]]{0,200}\])?\s?|\\([^A-Za-z])")
+
+
+def load_tex(text: str) -> Content:
+    """One page of the document's body; the title is what the source names so."""
+    listings: list[str] = []
+
+    def listing(match: re.Match[str]) -> str:
+        listings.append(match[2])
+        return f"\n\n\0{len(listings) - 1}\0\n\n"
+
+    text = _VERBATIM.sub(listing, re.sub(r"[\x00-\x02]", "", text))
+    text = _expanded(_COMMENT.sub(r"\1", text))
+    title = _TITLE.search(text)
+    named = _plain(title[1]) if title else ""
+    body = text.partition(r"\begin{document}")[2] or text
+    body = body.partition(r"\end{document}")[0]
+    page = build_page(_blocks(body, named, listings))
+    return Content([page], [], clean_title(named))
+
+
+def _expanded(text: str) -> str:
+    """Macros without arguments are replaced, once."""
+    macros = dict(_MACRO.findall(text))
+    if not macros:
+        return text
+    use = re.compile(rf"(?<!\\)\\({'|'.join(map(re.escape, macros))})(?![A-Za-z])(?:\{{\}}|\\(?= ))?")
+    before, begin, body = text.rpartition(r"\begin{document}")
+    return before + begin + use.sub(lambda found: macros[found[1]], body, count=_MOST_MACROS)
+
+
+def _blocks(body: str, title: str, listings: list[str]) -> Iterator[Block]:
+    yield Block(title, 1)
+    body = _TABULAR.sub(_rows, _TITLE.sub("", body))
+    body = _SECTION.sub(lambda found: f"\n\n\1{_SECTIONS[found[1]]}{found[2]}\n\n", body)
+    body = re.sub(r"\\item\b\s*(?:\[([^\[\]]*)\])?", lambda item: f"\n\n- {item[1] or ''} ", body)
+    for part in re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+|\\par\b|\\\\(?:\[[^\]]*\])?", body):
+        if found := re.fullmatch(r"\s*\0(\d+)\0\s*", part):
+            yield Block(listings[int(found[1])], preformatted=True)
+        elif part.startswith("\1"):
+            yield Block(_plain(part[2:]), int(part[1]))
+        else:
+            yield Block(_plain(part))
+
+
+def _rows(table: re.Match[str]) -> str:
+    """A table's rows as paragraphs."""
+    inside = re.sub(r"^\\begin\{\w+\*?\}(?:\{[^{}]*\})?(?:\[[^\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", table[0])
+    inside = re.sub(
+        r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^{}]*\}|cmidrule(?:\([^)]*\))?\{[^{}]*\})", "", inside
+    )
+    rows = re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", re.sub(r"\\end\{[^{}]*\}$", "", inside))
+    return "\n\n" + "\n\n".join(table_row(re.split(r"(?<!\\)&", row)) for row in rows) + "\n\n"
+
+
+def _plain(text: str) -> str:
+    """The words that would be printed; formulas as they are written."""
+    formulas: list[str] = []
+
+    def formula(match: re.Match[str]) -> str:
+        formulas.append(match[0].strip("$"))
+        return f"\2{len(formulas) - 1}\2"
+
+    text = _MATH.sub(formula, text)
+    text = _ACCENT.sub(_accented, text)
+    text = _FOOTNOTE.sub(r" (\1)", _DROPPED.sub("", _LINK.sub(r"\1", text)))
+    text = _COLOUR.sub("", _SPANNING.sub("", _ENVIRONMENT.sub(" ", text)))
+    text = _COMMAND.sub(_command, text)
+    text = text.replace("~", " ").replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”")
+    text = re.sub(r"[{}]", "", text)
+    return re.sub(r"\x02(\d+)\x02", lambda match: formulas[int(match[1])], text)
+
+
+def _accented(match: re.Match[str]) -> str:
+    accent, letter = match[1] or match[4], match[2] or match[3] or match[5]
+    return unicodedata.normalize("NFC", letter + _COMBINING[accent])
+
+
+def _command(match: re.Match[str]) -> str:
+    if match[2]:
+        return match[2] if match[2] in "%&$#_{}" else " "
+    return _LETTERS.get(match[1]) or _SIGNS.get(match[1]) or ""

@@ -1,0 +1,273 @@
+"""RTF, e-mail, notebooks, subtitles, reStructuredText, Org, LaTeX and logs: their text without their marks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spring.data.loaders.content import Content
+from spring.data.loaders.mail import load_eml
+from spring.data.loaders.notebook import load_notebook
+from spring.data.loaders.outline import load_org
+from spring.data.loaders.registry import read_file
+from spring.data.loaders.rst import load_rst
+from spring.data.loaders.rtf import load_rtf
+from spring.data.loaders.subtitles import load_subtitles
+from spring.data.loaders.tex import load_tex
+from spring.data.loaders.text import load_log
+from spring.errors import DocumentError
+from tests.support.files import write
+
+
+def lines_of(content: Content) -> list[str]:
+    (page,) = content.pages
+    assert all(page.text[heading.start :].startswith(heading.text) for heading in page.headings)
+    return page.text.split("\n")
+
+
+def headings_of(content: Content) -> list[tuple[int, str]]:
+    return [(heading.level, heading.text) for heading in content.pages[0].headings]
+
+
+def test_rtf() -> None:
+    content = load_rtf(
+        rb"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}{\info{\title The caf\'e9}}{\pict "
+        + b"ab" * 9_000
+        + rb"}"
+        rb"\f0\fs22 {\b The caf\'e9} is open on \u352?aturday.\par Bring a \i lantern\i0 .\par"
+        rb"\trowd Town\cell Height\cell\row}"
+    )
+    assert content.title == "The café"
+    assert lines_of(content) == ["The café is open on Šaturday.", "Bring a lantern.", "Town | Height"]
+
+
+def mail(body: bytes, *headers: str) -> bytes:
+    return (
+        "\n".join(["From: Anna <anna@mill.example>", "Subject: =?utf-8?q?The_caf=C3=A9?=", *headers, "", ""]).encode()
+        + body
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (
+            mail(b"The flower=\npot. Gr=C3=BC=C3=9Fe", "Content-Transfer-Encoding: quoted-printable"),
+            "The flowerpot. Grüße",
+        ),
+        (mail("Мост".encode("koi8_r"), "Content-Type: text/plain; charset=koi8-r"), "Мост"),
+        (mail("müde".encode("cp1252"), "Content-Type: text/plain; charset=nonsense"), "müde"),
+        (mail(b"<p>One<p hidden>gone</p><p>two", "Content-Type: text/html"), "One\ntwo"),
+    ],
+)
+def test_mail(data: bytes, text: str) -> None:
+    content = load_eml(data)
+    assert content.title == "The café"
+    assert lines_of(content) == ["The café", "From: Anna <anna@mill.example>", *text.split("\n")]
+
+
+def test_attachments_are_named_and_not_opened() -> None:
+    parts = b"--b\n\nSee the plan.\n--b\nContent-Disposition: attachment; filename=plan.pdf\n\n%PDF-secret\n--b--\n"
+    content = load_eml(mail(parts, "Content-Type: multipart/mixed; boundary=b"))
+    assert lines_of(content)[2:] == ["See the plan.", "Attachment: plan.pdf"]
+    assert content.warnings == ["attachments were not opened; save them and give them as files of their own"]
+
+
+def test_a_notebook() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Tides\n", "High at *noon*."]},
+        {
+            "cell_type": "code",
+            "source": "for x in y:\n    f(x)",
+            "outputs": [
+                {"output_type": "stream", "text": ["4 fathoms\n"]},
+                {"output_type": "execute_result", "data": {"text/plain": "9" * 9_000, "image/png": "gone"}},
+                {"output_type": "error", "traceback": ["gone"]},
+            ],
+        },
+        {"cell_type": "code", "source": None, "outputs": [7]},
+        7,
+    ]
+    content = load_notebook(json.dumps({"cells": cells, "metadata": {"gone": 1}}))
+    assert content.title == "Tides"
+    assert lines_of(content) == ["Tides", "High at noon.", "for x in y:", "    f(x)", "4 fathoms", "9" * 2_000]
+
+
+def test_subtitles() -> None:
+    srt = (
+        "1\n00:00:01,000 --> 00:00:04,000\n<i>The ship left</i>\nat dawn\n\n2\n00:00:05,000 --> 00:00:08,000\n"
+        "{\\an8}and nobody waved.\n\n3\n00:00:09,000 --> 00:00:10,000\nWhy\n\n"
+        "4\n00:00:11,000 --> 00:00:12,000\n- Who?\n"
+    )
+    assert lines_of(load_subtitles(srt)) == ["The ship left at dawn and nobody waved.", "Why", "- Who?"]
+    vtt = "WEBVTT\nX: y\n\nNOTE gone\n\n00:01.000 --> 00:02.000 align:left\n<v Anna>Hello <00:01.500><b>you</b>.\n"
+    assert lines_of(load_subtitles(vtt)) == ["Hello you."]
+
+
+def test_restructured_text() -> None:
+    content = load_rst(
+        """
+======
+ Sails
+======
+
+Hoist the *red* **flag** first, see :ref:`knots <k>`, `the page <https://a.example>`_ and note [1]_.
+
+.. note:: Mind the wind.
+   It is strong.
+
+.. image:: flag.png
+   :alt: gone
+
+.. gone, a remark
+   of two lines
+
+Knots
+-----
+
+Tie a ``bowline``::
+
+    def tie(rope):
+        return rope
+
+.. code-block:: python
+   :linenos:
+
+   tie(1)
+
++------+--------+
+| Town | Height |
++======+========+
+| Arn  | 12 m   |
++------+--------+
+
+====  ======
+Ship  Length
+====  ======
+Ada   9 m
+====  ======
+
+.. [1] A footnote.
+.. _k: https://gone.example
+"""
+    )
+    assert content.title == "Sails"
+    assert headings_of(content) == [(1, "Sails"), (2, "Knots")]
+    assert lines_of(content) == [
+        "Sails",
+        "Hoist the red flag first, see knots, the page and note [1].",
+        "Mind the wind.",
+        "It is strong.",
+        "Knots",
+        "Tie a bowline:",
+        "def tie(rope):",
+        "    return rope",
+        "tie(1)",
+        "Town | Height",
+        "Arn | 12 m",
+        "Ship | Length",
+        "Ada | 9 m",
+        "[1] A footnote.",
+    ]
+
+
+def test_org() -> None:
+    content = load_org(
+        """#+TITLE: The sails
+#+OPTIONS: gone
+* TODO [#A] Hoisting :tag:other:
+:PROPERTIES:
+:ID: gone
+:END:
+Hoist the *red* flag, see [[https://a.example][the page]].
+# a remark
+** Knots
+| Town | Height |
+|------+--------|
+| Arn  | 12 m   |
+#+BEGIN_SRC python
+def tie():
+    pass
+#+END_SRC
+- one
+"""
+    )
+    assert content.title == "The sails"
+    assert headings_of(content) == [(1, "Hoisting"), (2, "Knots")]
+    lines = ["Hoisting", "Hoist the red flag, see the page.", "Knots", "Town | Height", "Arn | 12 m"]
+    assert lines_of(content) == [*lines, "def tie():", "    pass", "- one"]
+
+
+def test_latex() -> None:
+    content = load_tex(
+        r"""\documentclass[12pt]{article} % gone
+\newcommand{\ship}{the \emph{Ada}}
+\title{The Sails}
+\begin{document}
+\maketitle
+\section{Hoisting}\label{gone}
+Hoist the \textbf{red} flag of \ship{} at 5\,\% ~\cite{gone}. G\"ottingen, caf\'{e}, ``yes''---no.\footnote{Or not.}
+\begin{itemize}
+\item one
+\item two $x^2 \le 4$
+\end{itemize}
+\subsection{Heights}
+\begin{tabular}{l|r}
+\hline
+Town & Height \\
+Arn & 12 m \\ \hline
+\end{tabular}
+\begin{verbatim}
+def tie():
+    % kept
+\end{verbatim}
+\end{document}
+gone"""
+    )
+    assert content.title == "The Sails"
+    assert headings_of(content) == [(1, "The Sails"), (2, "Hoisting"), (3, "Heights")]
+    assert lines_of(content) == [
+        "The Sails",
+        "Hoisting",
+        "Hoist the red flag of the Ada at 5 % . Göttingen, café, “yes”—no. (Or not.)",
+        "- one",
+        r"- two x^2 \le 4",
+        "Heights",
+        "Town | Height",
+        "Arn | 12 m",
+        "def tie():",
+        "    % kept",
+    ]
+
+
+def test_a_log_is_rows() -> None:
+    (page,) = load_log("10:00 the lamp  is lit\n\n10:01 it burns\n").pages
+    assert page.text == "10:00 the lamp is lit\n10:01 it burns"
+    assert page.rows
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.eml", b"lamp", "it is not what its name says, an e-mail"),
+        ("a.ipynb", b"lamp", "it is not what its name says, a notebook (not valid JSON)"),
+        ("a.ipynb", b'{"nbformat": 4}', "it is not what its name says, a notebook (it has no cells)"),
+        ("a.ipynb", b"[" * 100_000, "it is not what its name says, a notebook (nested too deeply)"),
+        ("a.xml", b"<lamp", "it could not be read and is probably damaged"),
+        ("a.eml", mail(b"", "To: " + "(" * 20_000), "it could not be read and is probably damaged"),
+        ("a.xlsx", b"lamp", "it is not what its name says, a .xlsx file"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    with pytest.raises(DocumentError) as error:
+        read_file(write(tmp_path / name, data))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("load", [load_rst, load_org, load_tex, load_subtitles])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "{", "*", "..", "`a", "|", "\\", "$", "\\begin{x}", "[[", "#+begin_src\nkept"]
+)
+def test_unfinished_marks_are_text(load: Callable[[str], Content], text: str) -> None:
+    assert isinstance(load(text), Content)
