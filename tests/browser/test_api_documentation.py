@@ -17,6 +17,8 @@ def test_the_worked_example_of_the_http_api_runs(address: str, monkeypatch: pyte
     names: dict[str, Any] = {}
     exec(block.replace("http://127.0.0.1:7860/", address), names)
     names["client"].close()
-    assert "Edvard Quillane" in names["result"]["answers"][-1]["text"]
+    result = names["result"]  # of the tests' random model: its words mean nothing
+    assert any("Edvard Quillane" in passage["text"] for passage in result["passages"])
+    assert all(answer["new_tokens"] for answer in result["answers"])
     undocumented = [key for key in names["result"] if f"`{key}`" not in API]
     assert undocumented == []
