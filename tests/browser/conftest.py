@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, TimeoutError, sync_playwright
 
 from tests.support.servers import HANG, Server, start, stop
 
@@ -37,6 +38,7 @@ NOTE_START = """() => {
   window.isStarted = false;
   new MutationObserver(() => { window.isStarted ||= !stop.disabled }).observe(stop, {attributes: true});
 }"""
+TRIES = 20
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
@@ -137,9 +139,14 @@ class Visitor:
         """Ask for short answers, as the tests wait for all of them."""
         if not self.page.locator("#max_new_tokens").is_visible():
             self.page.get_by_text("Advanced settings").click()
-        self.page.fill("#max_new_tokens input[type=number]", str(tokens))
-        self.page.press("#max_new_tokens input[type=number]", "Tab")
-        self.wait(f"document.querySelector('#max_new_tokens input[type=range]').value == '{tokens}'")
+        taken = f"document.querySelector('#max_new_tokens input[type=range]').value == '{tokens}'"
+        for _ in range(TRIES):  # what is typed while the page is still being drawn is lost
+            self.page.fill("#max_new_tokens input[type=number]", str(tokens))
+            self.page.press("#max_new_tokens input[type=number]", "Tab")
+            with suppress(TimeoutError):
+                self.page.wait_for_function(taken, timeout=3000)
+                return
+        raise AssertionError("The longest answer cannot be set.")
 
     def upload(self, *paths: Path) -> None:
         if not self.page.locator("#upload").is_visible():
