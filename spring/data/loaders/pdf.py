@@ -1,7 +1,7 @@
 """Load PDF files: one page for each page.
 
-PDFium reads them, in about a tenth of the time of pypdf (`python -m benchmarks.reading`). It is not written in a safe
-language, so a crafted file may end the process: strangers' files are read in a child, as `spring.data.sandbox` does.
+PDFium reads them. It is not written in a safe language, so a crafted file may end the process: strangers' files are
+read in a child, as `spring.data.sandbox` does.
 """
 
 import re
