@@ -1,24 +1,37 @@
-"""Index and query times of BM25: ours, rank-bm25's BM25Okapi and bm25s, on the same synthetic passages.
+"""How well and how fast passages are found.
 
-`python -m benchmarks.retrieval [--json]`. Passages of about 100 words, drawn from 50,000 words by Zipf's law
-with a fixed seed; questions of 8 words, drawn from the passages. All three index the same lists of terms, so
-that cutting the text into terms is timed by itself. Medians, in milliseconds.
+`python -m benchmarks.retrieval` times BM25 in memory: ours, rank-bm25's BM25Okapi and bm25s, on the same synthetic
+passages. They have about 100 words, drawn from 50,000 by Zipf's law with a fixed seed; questions have 8 words, drawn
+from a passage. All three index the same lists of terms, so that cutting the text into terms is timed by itself. The
+figures are medians, in milliseconds.
+
+`--xquad FOLDER` (with xquad.en.json and so on, https://github.com/google-deepmind/xquad) counts how often the right one
+of 240 paragraphs comes first, and among the first three: by words alone, without case and accents, and by our terms.
+
+`--passages N --synthetic` indexes N synthetic passages on disk and asks 200 questions: seconds on the clock and of the
+processors, the peak of the processes' memory (proportional set size), size on disk, and times of a query.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import bm25s
 import numpy as np
+import psutil
 from rank_bm25 import BM25Okapi
 
 from spring.data.types import Passage
 from spring.rag import bm25 as retrieval
-from spring.rag.terms import tokenize
+from spring.rag.index import IndexRetriever
+from spring.rag.terms import fold, tokenize, words_of
 
 SIZES = (1_000, 10_000, 50_000)
 VOCABULARY = 50_000
@@ -72,17 +85,115 @@ def measure(size: int) -> dict[str, float]:
     return figures
 
 
+def reach(path: Path) -> dict[str, float | str]:
+    """Questions of a language whose paragraph is found first, and among the first three, in per cent."""
+    paragraphs, asked = list[str](), list[tuple[str, int]]()
+    for article in json.loads(path.read_bytes())["data"]:
+        for paragraph in article["paragraphs"]:
+            asked += [(question["question"], len(paragraphs)) for question in paragraph["qas"]]
+            paragraphs.append(paragraph["context"])
+    ours = retrieval.Bm25Retriever([Passage(path.name, 1, i, text) for i, text in enumerate(paragraphs)])
+    words = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+    words.index([[fold(word) for word in words_of(text)] for text in paragraphs], show_progress=False)
+    ranks = {"words": list[list[int]](), "terms": list[list[int]]()}
+    for question, _ in asked:
+        scores = words.get_scores([fold(word) for word in words_of(question)])
+        ranks["words"].append(np.argsort(-scores, kind="stable")[:3].tolist())
+        ranks["terms"].append([hit.passage.index for hit in ours.search(question, 3)])
+    row: dict[str, float | str] = {"language": path.suffixes[0].lstrip(".")}
+    for name, found in ranks.items():
+        pairs = [(best, right) for best, (_, right) in zip(found, asked, strict=True)]
+        row[f"{name} first"] = round(100 * sum(best[:1] == [right] for best, right in pairs) / len(pairs), 1)
+        row[f"{name} in 3"] = round(100 * sum(right in best for best, right in pairs) / len(pairs), 1)
+    return row
+
+
+def synthetic_rows(size: int) -> Iterator[bytes]:
+    """Rows of JSON Lines, 100,000 passages at a time in memory."""
+    for seed, start in enumerate(range(0, size, 100_000)):
+        for passage in synthetic_passages(min(100_000, size - start), seed):
+            yield json.dumps({"id": f"{seed}-{passage.index}", "text": passage.text}).encode() + b"\n"
+
+
+def on_disk(size: int, folder: Path) -> dict[str, float]:
+    """Figures of an index of `size` passages, built by the command line."""
+    rows, output = folder / "rows.jsonl", folder / "index"
+    with rows.open("wb") as file:
+        file.writelines(synthetic_rows(size))
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "spring", "index", str(rows), "--output", str(output)]
+    build = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak, processors = _peak_and_processor_seconds(build)
+    if build.returncode:
+        sys.exit(f"`spring index` ended with {build.returncode}.")
+    seconds = time.perf_counter() - start
+    figures: dict[str, float] = {
+        "passages": size,
+        "rows MB": round(rows.stat().st_size / 1e6),
+        "index MB": round(sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) / 1e6),
+        "build s": round(seconds, 1),
+        "processor s": round(processors, 1),
+        "peak MB": round(peak / 1e6),
+    }
+    retriever, generator = IndexRetriever(output), np.random.default_rng(1)
+    texts = [passage.text.split() for passage in synthetic_passages(1_000)]
+    questions = [" ".join(generator.choice(texts[i], 8)) for i in generator.choice(len(texts), 200)]
+    retriever.search(questions[0], 3)  # opens the index
+    times = sorted(milliseconds(partial(retriever.search, question, 3)) for question in questions)
+    cpu = time.process_time()
+    for question in questions:
+        retriever.search(question, 3)
+    figures["query processor ms"] = round(1000 * (time.process_time() - cpu) / len(questions), 3)
+    return figures | {"query median ms": times[len(times) // 2], "query p95 ms": times[int(0.95 * len(times))]}
+
+
+def _peak_and_processor_seconds(process: "subprocess.Popen[bytes]") -> tuple[int, float]:
+    """Wait for a process and look at it and its children 5 times a second.
+
+    Returns:
+        The most bytes that they had together, and their seconds of processor time until the last look.
+
+    """
+    peak, seconds = 0, dict[int, float]()
+    while process.poll() is None:
+        now = 0
+        try:
+            parent = psutil.Process(process.pid)
+            for each in [parent, *parent.children(recursive=True)]:
+                now += each.memory_full_info().pss
+                seconds[each.pid] = sum(each.cpu_times()[:2])
+        except psutil.NoSuchProcess:
+            pass
+        peak = max(peak, now)
+        time.sleep(0.2)
+    return peak, sum(seconds.values())
+
+
 def main() -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--xquad", type=Path, metavar="FOLDER", help="word forms in twelve languages")
+    parser.add_argument("--passages", type=int, metavar="N", help="with --synthetic: an index on disk of so many")
+    parser.add_argument("--synthetic", action="store_true", help="drawn passages")
     arguments = parser.parse_args()
-    figures = [measure(size) for size in SIZES]
+    figures: list[dict[str, float | str]] | list[dict[str, float]]
+    if arguments.xquad:
+        figures = [reach(path) for path in sorted(arguments.xquad.glob("xquad.*.json"))]
+    elif arguments.passages and arguments.synthetic:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = [on_disk(arguments.passages, Path(folder))]
+    elif arguments.passages or arguments.synthetic:
+        parser.error("--passages N and --synthetic go together")
+    else:
+        figures = [measure(size) for size in SIZES]
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
     for name in figures[0]:
-        print(f"{name:20}" + "".join(f"{row[name]:>14,.10g}" for row in figures))
+        cells = [row[name] for row in figures]
+        width = 14 if len(cells) <= len(SIZES) else 7
+        print(f"{name:20}" + "".join(f"{c:>{width}}" if isinstance(c, str) else f"{c:>{width},.10g}" for c in cells))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     from spring.rag.index_build import build_index
 
     size = sum(path.stat().st_size for path, _ in local_files(options.documents) if path.is_file())
-    with tqdm(total=size, unit="B", unit_scale=True, file=sys.stderr) as bar:
+    with tqdm(total=size, unit="B", unit_scale=True, mininterval=1, file=sys.stderr) as bar:
 
         def report(passages: int, position: int) -> None:
             bar.update(position - bar.n)

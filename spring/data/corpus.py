@@ -7,6 +7,7 @@ of `spring.data.sandbox`.
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from spring.data.chunking import split_passages
+from spring.data.cleaning import CJK, SOUTHEAST_ASIAN
 from spring.data.loaders.content import clean_page
-from spring.data.types import Document, Page, Passage
+from spring.data.types import LONGEST_TITLE, Document, Page, Passage
 from spring.errors import DocumentError
 
 ROW_TYPES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _LONGEST_ROW = 64 * 2**20  # bytes; a longer line is no row of a corpus
+_UNSPACED = re.compile(f"[{CJK}{SOUTHEAST_ASIAN}]")
+_UNCLEAN = re.compile("[^ -~]|  ")
 _TITLES, _TEXTS, _IDS = ("title",), ("text",), ("id", "_id")
 
 
@@ -129,9 +133,22 @@ def passages_of(line: bytes, name: str, number: int, fields: Fields) -> list[Pas
     if page is None:
         return f"no text in {_names(fields)}"
     pieces = [Passage(name, number, 0, page.text, "", page.title, page.id)]
-    if not (page.text.isascii() and page.text.count(" ") < 100):  # surely no longer than one passage
+    if not _is_short(page.text):
         pieces = split_passages(Document(name, (page,)))
     return [replace(piece, page=number, id=page.id) for piece in pieces]
+
+
+def _is_short(text: str) -> bool:
+    """Whether a text is surely no longer than one passage, as most rows are: then looking for cuts is time lost."""
+    words = text.count(" ") + text.count("\n") + 1
+    return words <= 120 and len(text) < 2_000 and (text.isascii() or not _UNSPACED.search(text))
+
+
+def _cleaned(text: str, title: str) -> Page:
+    """A page of clean text; most rows are clean already."""
+    if text and len(title) <= LONGEST_TITLE and not _UNCLEAN.search(text) and not _UNCLEAN.search(title):
+        return Page(text.strip(), title.strip())
+    return clean_page(text, title)
 
 
 def _page(row: dict[str, Any], fields: Fields) -> Page | None:
@@ -146,7 +163,7 @@ def _page(row: dict[str, Any], fields: Fields) -> Page | None:
         text, title = title, ""
     if not text or not text.strip():
         return None
-    page = clean_page(text, title)
+    page = _cleaned(text, title)
     return replace(page, id=identity) if page.text else None
 
 

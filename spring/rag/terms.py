@@ -9,7 +9,6 @@ an index can be built in parallel and added to. `benchmarks.retrieval --xquad` m
 import re
 import threading
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -76,7 +75,7 @@ def _lower(word: str, turkish: bool = False) -> str:
     return unicodedata.normalize("NFC", word.lower().replace("i\u0307", "i").replace("ё", "е"))
 
 
-def _fold(word: str) -> str:
+def fold(word: str) -> str:
     """One spelling for the accented forms of a word and for the digits of all scripts."""
     if word.isascii():
         return word.lower()
@@ -123,22 +122,23 @@ _LETTER_VOTES: dict[str, tuple[str, ...]] = {}
 for _language, _letters in _TELLING.items():
     for _letter in _letters:
         _LETTER_VOTES[_letter] = (*_LETTER_VOTES.get(_letter, ()), _language)
+_TELLING_WORDS, _TELLING_LETTERS = frozenset(_VOTES), frozenset(_LETTER_VOTES)
 _FOLDED_STOP_WORDS: Mapping[str, AbstractSet[str]] = MappingProxyType(
-    {language: frozenset(_fold(word) for word in words) for language, words in STOP_WORDS.items()}
+    {language: frozenset(fold(word) for word in words) for language, words in STOP_WORDS.items()}
 )
 _CJK_STOP_WORDS = STOP_WORDS["chinese"] | STOP_WORDS["japanese"]
 _PARTICLES = frozenset("はがをにのともでへかれこそするだい何誰") | STOP_WORDS["chinese"]
 
 
 def _language_of(words: Iterable[str], text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:
-    votes: Counter[str] = Counter()
-    for word in set(words):
-        if languages := _VOTES.get(word):
-            votes.update(languages)
+    votes: dict[str, int] = {}
+    for word in _TELLING_WORDS.intersection(words):
+        for language in _VOTES[word]:
+            votes[language] = votes.get(language, 0) + 1
     if not text.isascii():
-        for letter in set(text):
-            if languages := _LETTER_VOTES.get(letter):
-                votes.update(languages)
+        for letter in _TELLING_LETTERS.intersection(text):
+            for language in _LETTER_VOTES[letter]:
+                votes[language] = votes.get(language, 0) + 1
     return max(votes, key=lambda language: (votes[language], language in preferred)) if votes else ""
 
 
@@ -188,7 +188,7 @@ def _korean(word: str) -> tuple[str, ...]:
 
 def _stem(word: str, language: str) -> tuple[str, ...]:
     """The terms of one word that has no place inside it where another begins."""
-    folded = _fold(word)
+    folded = fold(word)
     script = _script(folded)
     if script == "korean":
         return _korean(folded)
@@ -197,7 +197,7 @@ def _stem(word: str, language: str) -> tuple[str, ...]:
     spoken = language if language and _home(language) == script else script
     if spoken not in _STEMMED:
         return (folded[:6],)
-    stem = _fold(_stemmer(spoken)(_lower(word, spoken == "turkish"))) or folded
+    stem = fold(_stemmer(spoken)(_lower(word, spoken == "turkish"))) or folded
     return (stem,) if spoken == "english" else (stem[:8],)
 
 
@@ -213,20 +213,20 @@ _Piece = tuple[str, int, int]  # a term, and its start and end within the word
 def _cut(word: str, language: str) -> tuple[_Piece, ...]:
     """The terms of what `_WORD` found, each with its place in it."""
     if _CJK_RUN.fullmatch(word):
-        characters = [(_fold(c), i, i + 1) for i, c in enumerate(word)]
-        pairs = [(_fold(word[i : i + 2]), i, i + 2) for i in range(len(word) - 1)]
+        characters = [(fold(c), i, i + 1) for i, c in enumerate(word)]
+        pairs = [(fold(word[i : i + 2]), i, i + 2) for i in range(len(word) - 1)]
         return tuple(sorted([*characters, *pairs], key=lambda piece: piece[1:]))
     if _SYLLABLES.fullmatch(word):
         starts = [syllable.start() for syllable in _SYLLABLE.finditer(word)] + [len(word)]
         spans = zip(starts, starts[2:] or starts[1:], strict=False)
-        return tuple((_fold(word[first:last]), first, last) for first, last in spans)
+        return tuple((fold(word[first:last]), first, last) for first, last in spans)
     end = len(word)
     if found := _ENDS_IN_POSSESSIVE.search(word):
         end = found.start()
     if word[0].isdecimal() and _NUMBER_MARKS.search(word):
-        return ((_fold(_NUMBER_MARKS.sub("", word)), 0, end),)
+        return ((fold(_NUMBER_MARKS.sub("", word)), 0, end),)
     if "." in word:
-        return ((_fold(re.sub(r"[. ]", "", word)), 0, end),)
+        return ((fold(re.sub(r"[. ]", "", word)), 0, end),)
     return tuple((term, 0, end) for term in _stem(word[:end], language))
 
 
@@ -274,6 +274,11 @@ def _terms(words: Iterable[str], text: str, language: str) -> list[str]:
     return terms
 
 
+def words_of(text: str) -> list[str]:
+    """What a text is cut into before any of it is stemmed: words, numbers, initials, runs of Chinese and Thai."""
+    return _WORD.findall(text)
+
+
 def tokenize(text: str, language: str | None = None) -> list[str]:
     """The terms of a text (see `term_spans`), repeated as often as they occur."""
     words = _WORD.findall(text)
@@ -300,7 +305,7 @@ def _content_pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
 
     Yields the word to cut into terms, and its one spelling to show.
     """
-    plain = _fold(text) == text.lower()  # typed without accents; where there are some, Vietnamese đá is not đã
+    plain = fold(text) == text.lower()  # typed without accents; where there are some, Vietnamese đá is not đã
     stop_words = (_FOLDED_STOP_WORDS if plain else STOP_WORDS).get(language, frozenset[str]())
     for match in _WORD.finditer(text):
         word = _ENDS_IN_POSSESSIVE.sub("", match[0])
@@ -311,8 +316,8 @@ def _content_pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
                     yield word[first:last], term
         elif _SYLLABLES.fullmatch(word):
             yield from ((word[first:last], term) for term, first, last in pieces)
-        elif (word.lower() if not plain else _fold(word)) not in stop_words:
-            yield word, pieces[0][0] if "." in word or word[0].isdecimal() else _fold(word)
+        elif (word.lower() if not plain else fold(word)) not in stop_words:
+            yield word, pieces[0][0] if "." in word or word[0].isdecimal() else fold(word)
     for match in _SPACED_NUMBER.finditer(text):
         number = match[0].replace(" ", "")
         yield number, number
@@ -351,7 +356,7 @@ def question_terms(question: str, languages: Sequence[str] = ()) -> dict[str, st
 
 def _terms_of(word: str, language: str) -> tuple[str, ...]:
     """The terms of a word; of some neighbouring Chinese characters only all of them together."""
-    return (_fold(word),) if _CJK_RUN.fullmatch(word) else tuple(term for term, _, _ in _pieces(word, language))
+    return (fold(word),) if _CJK_RUN.fullmatch(word) else tuple(term for term, _, _ in _pieces(word, language))
 
 
 def new_words(answer: str, question: str) -> set[str]:
