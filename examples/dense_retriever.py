@@ -25,7 +25,8 @@ class DenseRetriever:
 
     def _unit(self, texts: list[str]) -> Vectors:
         vectors = self._embed(texts)
-        return np.divide(vectors, np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12), dtype=np.float32)
+        unit: Vectors = np.divide(vectors, np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12), dtype=np.float32)
+        return unit
 
     def search(self, question: str, limit: int) -> list[Hit]:
         """The at most `limit` nearest passages, best first."""
