@@ -29,7 +29,7 @@ def test_the_default_backbone_has_learned_tokens_by_default(default_engine: Loca
 
 def test_with_them_the_questions_of_a_sample_collection_are_answered(default_engine: LocalEngine) -> None:
     sample = load_samples()[0]
-    settings = ComparisonSettings(virtual_tokens=(0, 50), decoding=DecodingOptions(16))
+    settings = ComparisonSettings(virtual_tokens=(0, 50), passages=1, decoding=DecodingOptions(16))
     questions = sample.questions[:8]
     rows = [row for done in evaluate(default_engine, questions, sample.retriever, settings) for row in done.rows]
     without, with_tokens = summarize(rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 from transformers import DynamicCache, GraniteConfig, GraniteForCausalLM
 
@@ -497,13 +498,17 @@ def test_the_command_refuses_in_one_line(
 # --- several processes ---
 
 
-def launch(data: Path, model: Path, processes: int, *more: object) -> "subprocess.CompletedProcess[str]":
-    """The real command, in one process or by the launcher in several."""
+@pytest.mark.model
+def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
+    def asked(name: str) -> list[str]:
+        more = ("--dev", data / "dev.jsonl", "--gradient-accumulation", 2, "--epochs", 8)
+        return arguments(data, tiny_llama_folder, data / name, *more)
+
+    assert main(asked("1.safetensors")) == 0
     # What `accelerate launch` calls for several GPUs; on CPUs it starts one process only.
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    given = arguments(data, model, data / f"{processes}.safetensors", "--dev", data / "dev.jsonl", *more)
-    return subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else ()), "-m", "spring", *given],
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "spring", *asked("2.safetensors")],
         cwd=ROOT,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -511,21 +516,14 @@ def launch(data: Path, model: Path, processes: int, *more: object) -> "subproces
         timeout=240,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.count("virtual tokens for"), done.stderr.count("Traceback")) == (1, 0)
+    assert torch.allclose(tokens_of(data / "1.safetensors"), tokens_of(data / "2.safetensors"), atol=1e-4)
 
 
-@pytest.mark.model
-def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
-    learned = []
-    for processes in (1, 2):
-        done = launch(data, tiny_llama_folder, processes, "--gradient-accumulation", 2, "--epochs", 8)
-        assert done.returncode == 0, done.stderr
-        assert (done.stdout.count("virtual tokens for"), done.stderr.count("Traceback")) == (1, 0)
-        learned.append(tokens_of(data / f"{processes}.safetensors"))
-    assert torch.allclose(*learned, atol=1e-4)
-
-
-@pytest.mark.model
-def test_a_batch_that_two_processes_cannot_share_is_refused(data: Path, tiny_llama_folder: Path) -> None:
-    done = launch(data, tiny_llama_folder, 2, "--batch-size", 3)
-    assert done.returncode != 0
-    assert "spring: A batch of 3 cannot be divided among 2 processes: choose a multiple" in done.stderr
+def test_a_batch_that_processes_cannot_share_is_refused(
+    tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accelerator, "num_processes", 2)
+    with pytest.raises(PromptError, match="A batch of 3 cannot be divided among 2 processes: choose a multiple"):
+        run(tiny_llama, tmp_path, replace(SETTINGS, batch_size=3))
