@@ -18,7 +18,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("pyproject.toml", "requirements.txt", "LICENSE", "docs/api.md", "spring")
-DATA = ("spring/py.typed", "spring/web/style.css", "spring/models/tokens/smollm2-135m-instruct.safetensors")
+DATA = (
+    "spring/py.typed",
+    "spring/web/style.css",
+    "spring/web/stage.css",
+    "spring/web/page.js",
+    "spring/models/tokens/smollm2-135m-instruct.safetensors",
+)
 DOCUMENT = "The lighthouse at Skerl Point was designed by Edvard Quillane.\n"
 QUESTION = "Who designed the lighthouse at Skerl Point?"
 ANSWER = "Edvard Quillane"

@@ -14,7 +14,7 @@ from spring.rag.library import Library
 from spring.settings import AppSettings
 from spring.web.gateway import gradio_patches
 from spring.web.gateway.gateway import Gateway, GatewayLimits
-from spring.web.layout import KEYBOARD, build_demo, theme
+from spring.web.layout import build_demo, theme
 from spring.web.shared import Shared
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
@@ -23,7 +23,9 @@ QUEUE_SIZE = 64  # of Gradio's own queue, which passes everything on to ours at 
 THREADS = 128  # every waiting request has one
 GRADIO_SESSIONS = 1000  # whose changes of the page Gradio remembers; documents are kept elsewhere
 TIDY_SECONDS = 15.0
-CSS = Path(__file__).parent / "style.css"
+PAGE = Path(__file__).parent
+CSS = [PAGE / "style.css", PAGE / "stage.css"]
+SCRIPT = PAGE / "page.js"
 
 
 def launch(
@@ -74,8 +76,8 @@ def launch(
         state_session_capacity=GRADIO_SESSIONS,
         app_kwargs={"middleware": [Middleware(Gateway, connections=connections, uploads=uploads, limits=limits)]},
         theme=theme(),
-        css_paths=[CSS],
-        js=KEYBOARD,
+        css_paths=CSS,
+        js=SCRIPT.read_text("utf-8"),
     )
     gradio_patches.bound(demo, connections.away)
     return Site(address, shared, demo, uploads)

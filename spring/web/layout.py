@@ -27,15 +27,6 @@ embeddings put between the retrieved passages and the question, while nothing in
 """
 POLL_SECONDS = 1.0  # between two requests whether the model is loaded
 LOADING = '<p class="facts">The model is loading …</p>'
-# Gradio's slider reports a release by the pointer only; this adds one by the keyboard.
-KEYBOARD = """() => {
-  let timer;
-  document.addEventListener('keyup', event => {
-    if (!event.target.matches('#k input[type=range]') || !/^(Arrow|Home|End|Page)/.test(event.key)) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), 300);
-  });
-}"""
 
 
 def theme() -> gr.themes.Base:
@@ -64,12 +55,16 @@ def build_demo(shared: Shared) -> gr.Blocks:
     form, tabs = Form(shared), [tab(shared) for tab in TABS]
     demo = gr.Blocks(title="SPRING Live", analytics_enabled=False)
     with demo:
-        gr.HTML(HEADER, elem_classes="spring")
-        model_facts = gr.HTML(LOADING, elem_id="facts")
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=5, min_width=320):
-                form.lay_out()
-            with gr.Column(scale=8, min_width=320):
+        with gr.Column(elem_id="page"):  # page.js gives it the class `stage`
+            gr.HTML(HEADER, elem_classes="spring", elem_id="header")
+            model_facts = gr.HTML(LOADING, elem_id="facts")
+            with gr.Row(elem_id="main"):  # in the order of a phone; style.css puts them side by side
+                with gr.Column(elem_id="asking"):
+                    form.lay_out_question()
+                answering = gr.Column(elem_id="answering")
+                with gr.Column(elem_id="settings"):
+                    form.lay_out_settings()
+            with answering:
                 _add_tabs(form, tabs)
         _poll_model(shared, demo, form, model_facts)
         _connect_leaving(shared, demo)

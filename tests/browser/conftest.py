@@ -84,7 +84,7 @@ class Visitor:
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address)
-        self.page.wait_for_selector("#facts b")  # the model is loaded
+        self.page.wait_for_selector("#facts b", state="attached")  # the model is loaded; the stage hides it
 
     def _listen(self, message: ConsoleMessage) -> None:
         """What the browser complains of: something blocked by the Content-Security-Policy, or not found."""
@@ -135,8 +135,15 @@ class Visitor:
     def answer(self, number: int) -> str:
         return self.page.locator("#answers .answer").nth(number).inner_text()
 
+    def unfold(self) -> None:
+        """Show the settings, which a phone and the stage fold."""
+        fold = self.page.locator("#fold")
+        if fold.is_visible() and fold.get_attribute("aria-expanded") == "false":
+            fold.click()
+
     def shorten(self, tokens: int) -> None:
         """Ask for short answers, as the tests wait for all of them."""
+        self.unfold()
         if not self.page.locator("#max_new_tokens").is_visible():
             self.page.get_by_text("Advanced settings").click()
         taken = f"document.querySelector('#max_new_tokens input[type=range]').value == '{tokens}'"
@@ -149,6 +156,7 @@ class Visitor:
         raise AssertionError("The longest answer cannot be set.")
 
     def upload(self, *paths: Path) -> None:
+        self.unfold()
         if not self.page.locator("#upload").is_visible():
             self.page.get_by_text("Upload your own documents").click()
         self.page.locator("#upload input[type=file]").first.set_input_files([str(path) for path in paths])

@@ -195,7 +195,8 @@ def test_a_sweep_that_was_ended_in_the_queue_asks_nothing(tabs) -> None:
 def test_the_form_starts_a_comparison_on_its_own_tab_only(tabs, shared) -> None:
     with gr.Blocks() as demo:
         form = Form(shared)
-        form.lay_out()
+        form.lay_out_question()
+        form.lay_out_settings()
         form.selected, form.tabs = gr.State("Compare"), gr.Tabs()
         tabs.compare.lay_out(form)
     begin = partial(tabs.compare.begin, ME, collection=SAMPLE)

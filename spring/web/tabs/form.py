@@ -16,6 +16,7 @@ from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, text
 
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 EXAMPLES = 4
+FOLD = '<button id="fold" type="button" aria-expanded="false">Settings</button>'  # page.js says what they are
 FILE_LEGEND = '<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>'
 
 
@@ -38,10 +39,31 @@ class Form:
 
     # --- layout ---
 
-    def lay_out(self) -> None:
-        """Build the form and connect what belongs to it alone; call it inside `gr.Blocks`."""
+    def lay_out_question(self) -> None:
+        """Build what comes first on every screen; call it inside `gr.Blocks`, before `lay_out_settings`."""
+        examples = self.documents.examples(self.documents.collections[0])
+        self._add(
+            gr.Textbox(
+                value=examples[0].question if examples else "",
+                label="Question",
+                placeholder="What do you want to know from the documents?",
+                lines=1,
+                max_lines=4,
+                html_attributes=gr.InputHTMLAttributes(enterkeyhint="send"),
+                elem_id="question",
+            )
+        )
+        with gr.Row(elem_id="buttons"):
+            self.ask = gr.Button("Compare", variant="primary", scale=3, min_width=120, elem_id="compare")
+            self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
+        with gr.Row(elem_id="tools"):
+            gr.Button("Stage", size="sm", min_width=80, elem_id="stage")  # page.js has what it does
+
+    def lay_out_settings(self) -> None:
+        """Build what phones and the stage fold, and connect what belongs to the form alone."""
+        gr.HTML(FOLD, elem_id="fold-line")
+        self._lay_out_tokens()
         self._lay_out_documents()
-        self._lay_out_question()
         self._lay_out_options()
         self._connect_documents()
 
@@ -49,6 +71,19 @@ class Form:
         """Offer a component's value to the handlers under its `elem_id`."""
         self.inputs[component.elem_id] = component
         return component
+
+    def _lay_out_tokens(self) -> None:
+        examples = self.documents.examples(self.documents.collections[0])[:EXAMPLES]
+        k = self._add(
+            gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
+        )
+        self.when_loaded[k] = lambda count: gr.update(maximum=count, value=count)
+        with gr.Accordion("Example questions", open=True, elem_id="examples"):
+            for index in range(EXAMPLES):
+                text = examples[index].question if index < len(examples) else ""
+                self.examples.append(
+                    gr.Button(text, size="sm", elem_classes="example", elem_id=f"example_{index}", visible=bool(text))
+                )
 
     def _lay_out_documents(self) -> None:
         names = self.documents.collections
@@ -60,32 +95,6 @@ class Form:
             )
             self.file_list = gr.HTML(elem_id="files")
             self.remove = gr.Button("Remove my documents", size="sm", elem_id="remove")
-
-    def _lay_out_question(self) -> None:
-        examples = self.documents.examples(self.documents.collections[0])[:EXAMPLES]
-        self._add(
-            gr.Textbox(
-                value=examples[0].question if examples else "",
-                label="Question",
-                placeholder="What do you want to know from the documents?",
-                lines=1,
-                max_lines=4,
-                elem_id="question",
-            )
-        )
-        with gr.Row():
-            self.ask = gr.Button("Compare", variant="primary", scale=3, elem_id="compare")
-            self.stop = gr.Button("Stop", interactive=False, scale=1, elem_id="stop")
-        k = self._add(
-            gr.Slider(0, EXPECTED_TOKENS, value=EXPECTED_TOKENS, step=1, label="k, virtual tokens", elem_id="k")
-        )
-        self.when_loaded[k] = lambda count: gr.update(maximum=count, value=count)
-        with gr.Accordion("Example questions", open=True, elem_id="examples"):
-            for index in range(EXAMPLES):
-                text = examples[index].question if index < len(examples) else ""
-                self.examples.append(
-                    gr.Button(text, size="sm", elem_classes="example", elem_id=f"example_{index}", visible=bool(text))
-                )
 
     def _lay_out_options(self) -> None:
         self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))

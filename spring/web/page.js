@@ -1,0 +1,85 @@
+() => {
+  // What the page does in the browser alone: the stage, its keys, folded settings, and links. No server state.
+  const find = selector => document.querySelector(selector);
+  const slider = () => find('#k input[type=range]');
+
+  // What the form says now, for the line that stands for folded settings.
+  const settings = () => ({
+    collection: find('#collection input:checked')?.value ?? '',
+    q: find('#question textarea')?.value ?? '',
+    k: slider()?.value ?? '',
+    passages: find('#passage_count input[type=range]')?.value ?? '',
+  });
+  const summarize = () => {
+    const fold = find('#fold'), {collection, k, passages} = settings();
+    const line = `k = ${k} · ${passages} passage${passages === '1' ? '' : 's'} · ${collection}`;
+    if (fold && fold.textContent !== line) fold.textContent = line;
+  };
+  setInterval(summarize, 400);
+
+  // Gradio's slider reports a release by the pointer only; this adds one by the keyboard.
+  let released;
+  const release = () => {
+    clearTimeout(released);
+    released = setTimeout(() => slider()?.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})), 300);
+  };
+  document.addEventListener('keyup', event => {
+    if (event.target.matches('#k input[type=range]') && /^(Arrow|Home|End|Page)/.test(event.key)) release();
+  });
+  const move = steps => {
+    const range = slider();
+    if (!range) return;
+    range.value = Number(range.value) + steps;  // the browser keeps it within the slider's ends
+    range.dispatchEvent(new Event('input', {bubbles: true}));
+    summarize();
+    release();
+  };
+
+  // Of the page's outermost element: Gradio confines style sheets to what is inside its own.
+  const page = () => find('#page').classList;
+  const unfold = on => find('#fold').setAttribute('aria-expanded', page().toggle('unfolded', on));
+
+  // The stage is a class; the address keeps it over a reload.
+  const onStage = () => page().contains('stage');
+  const setStage = on => {
+    page().toggle('stage', on);
+    unfold(false);
+    const address = new URL(location);
+    on ? address.searchParams.set('stage', '1') : address.searchParams.delete('stage');
+    history.replaceState(history.state, '', address);
+    summarize();
+    find('#question textarea').dispatchEvent(new Event('input', {bubbles: true}));  // as high as its text is now
+    find('#stage').textContent = on ? 'Leave the stage' : 'Stage';
+    if (on) find('#tabs button[role=tab]')?.click();  // the first tab is the one that compares
+  };
+  const start = () => find('#stage') && find('#fold') && slider() ? setStage(true) : setTimeout(start, 50);
+  if (new URLSearchParams(location.search).get('stage') === '1') start();
+
+  document.addEventListener('click', event => {
+    if (event.target.closest('#stage')) setStage(!onStage());
+    if (event.target.closest('#fold')) unfold();
+  });
+
+  // Single letters are keys on the stage only, where nobody is surprised by them.
+  const press = selector => { const button = find(selector); if (button && !button.disabled) button.click(); };
+  const keys = {
+    '/': () => find('#question textarea')?.select(),
+    Enter: () => press('#compare'),
+    ArrowLeft: event => move(event.shiftKey ? -10 : -1),
+    ArrowRight: event => move(event.shiftKey ? 10 : 1),
+    e: () => press('#explain'),
+  };
+  document.addEventListener('keydown', event => {
+    if (!onStage() || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Escape') {
+      press('#stop');
+      event.target.blur?.();
+      return;
+    }
+    const action = Object.hasOwn(keys, event.key) && keys[event.key];
+    const takesKeys = 'input, textarea, select, button, a, summary, [role=tab], [contenteditable]';
+    if (!action || event.target.closest?.(takesKeys)) return;
+    event.preventDefault();
+    action(event);
+  });
+}

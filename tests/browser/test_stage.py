@@ -1,0 +1,74 @@
+"""The page on a stage, on a phone, and opened by a link."""
+
+import pytest
+
+STAGE = {"viewport": {"width": 1280, "height": 720}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+LARGEST_TEXT = "e => Math.min(...[...e.querySelectorAll('.answer')].map(a => parseFloat(getComputedStyle(a).fontSize)))"
+
+
+def k_of(page):
+    return int(page.page.input_value("#k input[type=number]"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_stage_shows_question_and_answers_in_large_type_and_one_line_of_settings(visit, theme):
+    page = visit(f"?stage=1&__theme={theme}", color_scheme=theme, **STAGE)
+    page.wait("document.querySelector('#page.stage')")
+    assert not page.page.locator("#k").is_visible()
+    assert page.text("#fold").startswith("k = 50 · 3 passages · ")
+    page.shorten(12)
+    page.page.click("#fold")
+    page.page.keyboard.press("Escape")  # out of every field
+    page.page.keyboard.press("/")
+    page.page.keyboard.type("Who built the Mess Hall?")
+    page.page.keyboard.press("Enter")
+    page.wait("document.querySelector('#answers .asked')?.textContent.includes('Mess Hall')")
+    page.wait_idle()
+    assert page.page.eval_on_selector("#answers", LARGEST_TEXT) >= 28
+    assert page.page.locator("#answers .answer").last.bounding_box()["y"] < 500
+    for selector in ("#answers .answer", "#fold", "#answers h3"):
+        assert page.contrast(selector) >= 7, selector
+    assert not page.page.locator("#header").is_visible()
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_the_keys_of_the_stage_change_k_and_stop_and_do_nothing_elsewhere(page, server):
+    page.shorten(3)
+    page.page.keyboard.press("Escape")
+    page.page.evaluate("document.activeElement.blur()")
+    page.page.keyboard.press("ArrowLeft")
+    assert k_of(page) == 50
+    page.page.click("#stage")
+    page.page.evaluate("document.activeElement.blur()")
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "Shift+ArrowLeft"):
+        page.page.keyboard.press(key)
+    assert k_of(page) == 39
+    page.wait("/With 39/i.test(document.querySelector('#answers').innerText)")
+    page.wait_idle()
+    page.page.keyboard.press("e")  # nothing to explain, or an explanation: no error either way
+    page.shorten(256)
+    page.page.click("#fold")
+    page.start()
+    page.wait_writing()
+    with server.paused():
+        page.page.keyboard.press("Escape")
+        page.wait("document.querySelector('#status').innerText.includes('Stopped')")
+    page.page.click("#stage")
+    assert page.page.locator("#header").is_visible()
+    assert "stage" not in page.page.url
+
+
+def test_a_phone_has_question_button_and_answers_first_and_folds_the_rest(visit):
+    page = visit("", **PHONE)
+    tops = [page.page.locator(part).bounding_box()["y"] for part in ("#question", "#compare", "#answers", "#fold")]
+    assert tops == sorted(tops)
+    assert not page.page.locator("#collection, #upload, #k").filter(visible=True).count()
+    assert page.page.get_attribute("#question textarea", "enterkeyhint") == "send"
+    page.page.click("#fold")
+    assert page.page.get_attribute("#fold", "aria-expanded") == "true"
+    sizes = page.page.eval_on_selector_all(
+        "input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea",
+        "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))",
+    )
+    assert min(sizes) >= 16
