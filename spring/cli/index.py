@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
 
         fields = Fields(options.title_field, options.text_field)
         built = build_index(options.documents, options.output, fields, add=options.add, report=report)
-    for error in built.errors:
-        say(error)
+    for line in (*built.errors, *built.copies):
+        say(line)
     for reason, count in built.skipped.items():
         say(f"{count:,} row{'s' if count > 1 else ''} skipped: {reason}.")
     noun = "document" if built.documents == 1 else "documents"

@@ -122,10 +122,11 @@ def open_retriever(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriev
 
 
 def open_corpus(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriever, Collection]":
-    """Open documents to search for many questions (see `open_retriever`), and name the files that could not be read."""
+    """Open documents to search for many questions (see `open_retriever`), and say what was not read, and of which."""
     retriever, collection = open_retriever(paths)
-    for error in filter(None, (result.error for result in collection.results)):
-        say(error)
+    for result in collection.results:
+        if result.error or result.warnings:
+            say(result.line)
     return retriever, collection
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from spring.data.chunking import split_passages
 from spring.data.cleaning import clean_text, one_line
+from spring.data.copies import content_digest, copy_result
 from spring.data.loaders.content import Content
 from spring.data.loaders.registry import read_file
 from spring.data.types import Collection, Document, FileResult, Passage
 from spring.errors import DocumentError
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and isolates of right-to-left text
 
 
 def read_document(path: Path, name: str | None = None) -> Document:
@@ -44,8 +47,8 @@ def find_files(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def shown_name(name: str) -> str:
-    """A file's name as one clean line."""
-    return one_line(clean_text(name)) or "file"
+    """A file's name as one clean line, in the order of its letters: what would turn them round becomes U+FFFD."""
+    return _TURNS.sub("\ufffd", one_line(clean_text(name))) or "file"
 
 
 def free_name(name: str, taken: set[str]) -> str:
@@ -59,15 +62,21 @@ def read_collection(paths: str | Path | Iterable[str | Path], words: int = 100) 
     """Read files, and the files in folders, into passages of about `words` words, in this process.
 
     For files that can be trusted; all others are read by `spring.data.sandbox.files`, with limits.
-    A bad file raises nothing: its FileResult says what was wrong, and the others are read.
+    A bad file raises nothing: its FileResult says what was wrong, and the others are read. So does that of a copy of
+    another file, which is read once.
     """
     documents: list[Document] = []
     passages: list[Passage] = []
     results: list[FileResult] = []
     taken: set[str] = set()
+    known: dict[str, str] = {}  # names by content
     given = [paths] if isinstance(paths, str | Path) else paths
     for path, found in find_files(map(Path, given)).items():
         name = free_name(shown_name(found), taken)
+        digest = content_digest(path)
+        if digest in known:
+            results.append(copy_result(name, known[digest], digest))
+            continue
         try:
             document = read_document(path, name)
         except DocumentError as error:
@@ -76,5 +85,7 @@ def read_collection(paths: str | Path | Iterable[str | Path], words: int = 100) 
         pieces = split_passages(document, words)
         documents.append(document)
         passages.extend(pieces)
-        results.append(FileResult(name, len(document.pages), len(pieces), document.warnings, title=document.title))
+        counts = len(document.pages), len(pieces)
+        results.append(FileResult(name, *counts, document.warnings, title=document.title, digest=digest))
+        known[digest] = name
     return Collection(tuple(documents), tuple(passages), tuple(results))

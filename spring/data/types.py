@@ -87,7 +87,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What became of one file. error: the sentence of its DocumentError, name included, or None."""
+    """What became of one file.
+
+    error: the sentence of its DocumentError, name included, or None. digest: SHA-256 of its content, if it was read.
+    Of a copy of another file there are no pages, and a warning that names the other.
+    """
 
     name: str
     pages: int = 0
@@ -95,14 +99,15 @@ class FileResult:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     title: str = ""
+    digest: str = ""
 
     @property
     def line(self) -> str:
         """One line for the user, such as `report.pdf: 12 pages, 31 passages; pages 2 and 5 have no text`."""
         if self.error is not None:
             return self.error
-        counts = f"{_count(self.pages, 'page')}, {_count(self.passages, 'passage')}"
-        return "; ".join((f"{self.name}: {counts}", *self.warnings))
+        counts = [f"{_count(self.pages, 'page')}, {_count(self.passages, 'passage')}"] if self.pages else []
+        return f"{self.name}: {'; '.join([*counts, *self.warnings])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from spring.data.copies import without_copies
 from spring.data.corpus import FLASHRAG, Fields, batches, holds_rows, opened, passages_of
 from spring.data.sandbox.files import local_files, local_limits, read_each
 from spring.data.types import Passage
@@ -96,6 +97,7 @@ class Built:
     terms: int = 0
     languages: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)  # files that could not be read, a sentence each
+    copies: list[str] = field(default_factory=list)  # files with the content of another one, a line each
     skipped: Counter[str] = field(default_factory=Counter)  # rows without a passage, by file and reason
 
 
@@ -166,9 +168,8 @@ def _reasons(built: Built) -> str:
 def _works(files: Sequence[tuple[Path, str]], fields: Fields, built: Built) -> Iterator[_Work]:
     """The rows of JSON Lines files, and the passages of all others, which are read in a child with limits."""
     done = 0
-    for path, name in files:
-        if not holds_rows(path):
-            continue
+    rows_of, built.copies = without_copies([file for file in files if holds_rows(file[0])])
+    for path, name in rows_of:
         with opened(path) as (rows, file):
             for first, lines in batches(rows, BATCH):
                 yield _Work(lines, name, first, fields, position=done + file.tell())
@@ -180,6 +181,9 @@ def _works(files: Sequence[tuple[Path, str]], fields: Fields, built: Built) -> I
             done += path.stat().st_size if path.is_file() else 0
             if result.error is not None:
                 built.errors.append(result.error)
+                continue
+            if not result.pages:
+                built.copies.append(result.line)
                 continue
             built.documents += 1
             for batch in _chunks(passages, BATCH):

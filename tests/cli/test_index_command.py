@@ -13,10 +13,13 @@ from spring.cli.options import open_corpus
 def index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     rows = [{"id": "l", "contents": "Lamp\nThe lamp burns whale oil."}, {"id": "f", "contents": "Ferry\nIt sails."}, 7]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    assert main(["index", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "index")]) == 0
+    (tmp_path / "same.jsonl").write_bytes((tmp_path / "rows.jsonl").read_bytes())
+    paths = str(tmp_path / "rows.jsonl"), str(tmp_path / "same.jsonl")
+    assert main(["index", *paths, "--output", str(tmp_path / "index")]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"2 passages of 1 document in {tmp_path / 'index'}.\n"
     assert "1 row skipped: not an object." in captured.err
+    assert "same.jsonl: the same file as rows.jsonl, which is read once" in captured.err
     return tmp_path / "index"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from spring.cli.main import main
 from tests.conftest import ROOT
+from tests.support.files import write
 
 
 @pytest.fixture
@@ -19,8 +20,12 @@ def notes(tmp_path: Path) -> Path:
 
 
 def test_json(notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["search", "Which lamp burns oil?", "--documents", str(notes), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    copy = write(notes / "lamp copy.txt", (notes / "lamp.txt").read_bytes())
+    paths = str(notes / "lamp.txt"), str(copy), str(notes / "ferry.txt")
+    assert main(["search", "Which lamp burns oil?", "--documents", *paths, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "lamp copy.txt: the same file as lamp.txt, which is read once\n"
+    found = json.loads(out)
     assert found["question"] == "Which lamp burns oil?"
     assert [(hit["rank"], hit["document"], hit["page"]) for hit in found["hits"]] == [
         (1, "lamp.txt", 1),

@@ -26,6 +26,7 @@ def test_the_name_is_one_clean_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "lamp")
     assert read_document(path, "x\n\n\ud800 y.txt").name == "x \ufffd y.txt"
     assert read_document(path).name == "a.txt"
+    assert read_document(path, "bill\u202efdp.exe \u05d0\u200f").name == "bill\ufffdfdp.exe \u05d0\u200f"
 
 
 def test_the_error_begins_with_the_name(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_folders(tmp_path: Path) -> None:
         "docs/.git/x.txt",
         "docs/p.png",
     ):
-        write(tmp_path / name, "some words here")
+        write(tmp_path / name, f"some words in {name}")
     write(tmp_path / "docs/bad.pdf", b"%PDF-1.4 nothing in it")
     write(tmp_path / "other/a.txt", "some words here")
     (tmp_path / "empty").mkdir()

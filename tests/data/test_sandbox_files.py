@@ -12,6 +12,7 @@ from spring.data.collection import read_collection
 from spring.data.questions import read_questions
 from spring.data.sandbox import parent as sandbox
 from spring.data.sandbox.files import parse_documents, parse_questions
+from spring.data.types import FileResult
 from spring.errors import DocumentError
 from spring.settings import MIB, READING_LIMITS
 from tests.conftest import one_line
@@ -34,7 +35,7 @@ def hostile_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is said of each hostile file, all of them in one upload with a good one at its end."""
     folder = tmp_path_factory.mktemp("hostile")
     files = {what: write(folder / Path(file.name).name, file.data) for what, file in hostile_files().items()}
-    files["good"] = write(folder / "good.txt", "The lamp burns.")
+    files["good"] = write(folder / "good.txt", "This lamp burns.")
     return dict(zip(files, lines([*files.values()]), strict=True))
 
 
@@ -68,17 +69,32 @@ def test_the_child_reads_what_this_process_reads(corpus: str) -> None:
     read, parsed = read_collection(paths), parse_documents(paths)
     assert parsed.passages == read.passages
     assert parsed.results == read.results
+    assert all(result.digest for result in read.results)
     assert parsed.documents == ()
 
 
 def test_names_are_clean_short_and_not_taken(tmp_path: Path) -> None:
-    paths = [write(tmp_path / folder / "a\u2028b.txt", "lamp") for folder in "xy"]
+    paths = [write(tmp_path / folder / "a\u2028b.txt", f"lamp {folder}") for folder in "xy"]
     paths.append(write(tmp_path / ("long" * 60 + ".txt"), "lamp"))
-    parsed = parse_documents(paths, names=["a b.txt"])
+    parsed = parse_documents(paths, before=[FileResult("a b.txt")])
     assert [result.name for result in parsed.results[:2]] == ["a b.txt (2)", "a b.txt (3)"]
     assert len(parsed.results[2].name) == 200
     assert parsed.results[2].name.endswith("long.txt")
     assert [passage.document for passage in parsed.passages] == [result.name for result in parsed.results]
+
+
+def test_copies_are_said_and_not_read_again(tmp_path: Path) -> None:
+    bad, good = write(tmp_path / "x/lamp.exe", "The lamp burns."), write(tmp_path / "lamp.txt", "The lamp burns.")
+    copy, empty = write(tmp_path / "x/copy.md", "The lamp burns."), write(tmp_path / "empty.txt", "")
+    first = parse_documents([bad, good, copy, empty, tmp_path / "none.txt"])
+    said = [result.line for result in first.results]
+    assert said[1:3] == ["lamp.txt: 1 page, 1 passage", "copy.md: the same file as lamp.txt, which is read once"]
+    assert [result.error is None for result in first.results] == [False, True, True, False, False]
+    assert [passage.document for passage in first.passages] == ["lamp.txt"]
+    again = parse_documents([copy], before=first.results)  # a later upload of the same visitor
+    assert [result.line for result in again.results] == ["copy.md (2): the same file as lamp.txt, which is read once"]
+    assert not again.passages
+    assert read_collection([good, copy]).results == first.results[1:3]
 
 
 # --- limits ---
@@ -97,7 +113,7 @@ def test_pages_and_rows(tmp_path: Path) -> None:
 
 
 def test_characters_of_all_files_together(tmp_path: Path) -> None:
-    paths = [write(tmp_path / name, "lamp oil ") for name in ("a.txt", "b.txt", "c.txt")]
+    paths = [write(tmp_path / name, f"lamp oi{name[0]} ") for name in ("a.txt", "b.txt", "c.txt")]
     assert lines(paths, characters=20) == [
         "a.txt: 1 page, 1 passage",
         "b.txt: 1 page, 1 passage",

@@ -127,7 +127,10 @@ def test_adding_keeps_what_was_there(tmp_path: Path, corpus: Path) -> None:
     open_before = IndexRetriever(output)
     assert open_before.search("lamp", 3)
     (tmp_path / "more.txt").write_text("Another lamp stands in the cellar.", encoding="utf-8")
-    build_index([tmp_path / "more.txt", tmp_path / "missing.txt"], output, add=True, processes=1)
+    (tmp_path / "same.txt").write_text("Another lamp stands in the cellar.", encoding="utf-8")
+    paths = [tmp_path / name for name in ("more.txt", "same.txt", "missing.txt")]
+    built = build_index(paths, output, add=True, processes=1)
+    assert built.copies == ["same.txt: the same file as more.txt, which is read once"]
     after = IndexRetriever(output)
     assert (len(after), after.manifest.documents) == (5, 2)
     assert {hit.passage.document for hit in after.search("lamp", 3)} == {"rows.jsonl", "more.txt"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spring.data.collection import find_files, free_name, shown_name
+from spring.data.copies import content_digest, copy_result
 from spring.data.questions import Question, QuestionSet
 from spring.data.sandbox.parent import DAMAGED, FileRefused, ReadingStopped, Sandbox, SandboxError
 from spring.data.types import Collection, FileResult, Passage
@@ -22,6 +23,7 @@ def read_each(
     files: Iterable[tuple[Path, str]],
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
+    before: Iterable[FileResult] = (),
 ) -> Iterator[tuple[FileResult, list[Passage]]]:
     """Read files one after the other, in one child as long as none of them ends it.
 
@@ -29,18 +31,25 @@ def read_each(
         files: paths, each with the name to show.
         limits: of one file and of all of them.
         stop: whether the reading should end.
+        before: files that were read before; their copies are not read again.
 
     Yields:
-        For each file, in order, what became of it and its passages; of a bad file, what was wrong with it.
+        For each file, in order, what became of it and its passages; of a bad file, what was wrong with it; of a copy
+        of another one, which that is.
 
     Raises:
         DocumentError: nothing could be read at all, or the reading was stopped.
 
     """
     left = limits.characters
+    known = {result.digest: result.name for result in before if result.pages and result.digest}
     try:
         with Sandbox("spring.data.sandbox.jobs:document_job", limits, stop) as sandbox:
             for path, name in files:
+                digest = content_digest(path)
+                if digest in known:
+                    yield copy_result(name, known[digest], digest), []
+                    continue
                 try:
                     answer = sandbox.ask({"path": str(path.absolute()), "name": name, "characters": left})
                     result, passages = checked(document, name, answer)
@@ -50,14 +59,15 @@ def read_each(
                     yield FileResult(name, error=f"{name}: {error}"), []
                     continue
                 left -= sum(len(passage.text) for passage in passages)
-                yield result, passages
+                known[digest] = name
+                yield replace(result, digest=digest), passages
     except SandboxError as error:
         raise DocumentError(f"The files were not read: {error}.") from error
 
 
 def parse_documents(
     paths: Sequence[Path],
-    names: Sequence[str] = (),
+    before: Sequence[FileResult] = (),
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
 ) -> Collection:
@@ -65,7 +75,7 @@ def parse_documents(
 
     Args:
         paths: the files. Their documents are not kept: `documents` of the result is empty.
-        names: those that are taken by files which the visitor has uploaded before.
+        before: the files that the visitor has uploaded before: their names are taken, their copies not read again.
         limits: of one file and of all of them.
         stop: whether the visitor has pressed Stop or left.
 
@@ -74,9 +84,9 @@ def parse_documents(
 
     """
     _check_bytes(paths, limits)
-    taken = set(names)
+    taken = {result.name for result in before}
     files = [(path, free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)) for path in paths]
-    return _collected(read_each(files, limits, stop))
+    return _collected(read_each(files, limits, stop, before))
 
 
 def parse_collection(paths: Iterable[Path]) -> Collection:

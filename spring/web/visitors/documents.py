@@ -89,8 +89,7 @@ class VisitorDocuments:
         try:
             if not all(path.is_file() for path in paths):
                 raise PromptError("The files are no longer here: please upload them again.")
-            names = [result.name for result in before.results]
-            added = read_uploads(paths, names, self._limits, lambda: request.over)
+            added = read_uploads(paths, before.results, self._limits, lambda: request.over)
         finally:
             self.discard(files)
         if (count := len(before.passages) + len(added.passages)) > MAX_OWN_PASSAGES:

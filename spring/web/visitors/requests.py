@@ -7,7 +7,7 @@ from typing import Any
 
 from spring.data.cleaning import without_surrogates
 from spring.data.sandbox.files import parse_documents
-from spring.data.types import Collection
+from spring.data.types import Collection, FileResult
 from spring.errors import PromptError
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import DecodingOptions
@@ -99,11 +99,11 @@ def comparison_settings(
 
 def read_uploads(
     paths: Sequence[Path],
-    names: Sequence[str] = (),
+    before: Sequence[FileResult] = (),
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
 ) -> Collection:
-    """Read uploaded documents; `names` are those that the visitor has uploaded before.
+    """Read uploaded documents; `before` are those that the visitor has uploaded before.
 
     Raises:
         PromptError: there is none, or there are too many.
@@ -112,6 +112,6 @@ def read_uploads(
     """
     if not paths:
         raise PromptError("Choose one or more files to upload.")
-    if len(paths) + len(names) > limits.files:
-        raise PromptError(f"{len(paths) + len(names)} files are too many; at most {limits.files}.")
-    return parse_documents(paths, names, limits, stop)
+    if (count := len(paths) + len(before)) > limits.files:
+        raise PromptError(f"{count} files are too many; at most {limits.files}.")
+    return parse_documents(paths, before, limits, stop)
