@@ -1,6 +1,7 @@
 """The folder of a Space: what is in it, what its checks refuse, and that it starts where `spaces` is installed."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -22,8 +23,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_folder_has_what_a_space_runs_and_nothing_else(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
-        ".gitattributes", "LICENSE", "README.md", "app.py", "corpora", "docs", "requirements.txt", "spring"
+        ".gitattributes", "LICENSE", "README.md", "app.py", "corpora", "docs", "requirements.txt", "spring",
+        "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples",
     }  # fmt: skip
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (folder / link).exists()] == []
     assert (folder / "spring" / "models" / "tokens" / "smollm2-135m-instruct.safetensors").stat().st_size > 100_000
     assert len(list(folder.glob("corpora/*/questions.jsonl"))) == 3
     assert not list(folder.rglob("__pycache__"))

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from tools.trial import environment, start
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("app.py", "README.md", "LICENSE", "requirements.txt", "spring", "corpora", "docs")
+PARTS = ("app.py", "LICENSE", "requirements.txt", "spring", "corpora", ":(glob)*.md", "docs", "examples")
 LARGEST_FILE, LARGEST_FOLDER = 10 * 2**20, 50 * 2**20  # the Hub takes larger ones in LFS alone
 BINARY = ("*.docx", "*.pdf", "*.png", "*.safetensors")
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}

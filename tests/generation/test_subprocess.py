@@ -18,7 +18,7 @@ import torch
 
 from spring.errors import BackboneError, ModelError, PromptError
 from spring.generation.engine import LocalEngine
-from spring.generation.subprocess import client as model_process
+from spring.generation.subprocess import child as model_process
 from spring.generation.subprocess.client import SubprocessEngine
 from spring.generation.subprocess.protocol import Failed, Fit, Fitted, read_report, send_command
 from spring.generation.subprocess.server import UNEXPECTED, ModelServer
