@@ -104,6 +104,7 @@ class Site:
         """Drop what has expired, every few seconds."""
         while not self._closed.wait(TIDY_SECONDS):
             self.shared.sessions.tidy()
+            self.shared.history.tidy()
             self._uploads.tidy()
 
 

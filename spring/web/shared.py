@@ -14,11 +14,13 @@ from spring.settings import AppSettings
 from spring.web.html.comparison import queue_line
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.documents import VisitorDocuments
+from spring.web.visitors.history import History
 from spring.web.visitors.request_queue import POLL_SECONDS, QueuedRequest, RequestQueue
 from spring.web.visitors.sessions import Sessions
 from spring.web.visitors.uploads import Uploads
 
 LOADING = "The model is still loading; the answer follows as soon as it is ready."
+HISTORY_SHARE = 8  # of the memory for visitors, the most that their comparisons may take
 READING_SECONDS = 300.0  # the longest that reading the files of one visitor may take
 
 
@@ -53,6 +55,10 @@ class Shared:
             self.settings.idle_minutes * 60,
             self.settings.session_megabytes * megabyte,
             self.settings.sessions_megabytes * megabyte,
+        )
+        total = self.settings.sessions_megabytes * megabyte
+        self.history = History(
+            self.settings.idle_minutes * 60, lambda: min(total // HISTORY_SHARE, total - self.sessions.nbytes)
         )
         self.documents = VisitorDocuments(samples, self.sessions, uploads, self.settings.limits)
 
@@ -127,6 +133,7 @@ class Shared:
         for queue in self._queues:
             queue.end(visitor)
         self.sessions.leave(visitor)
+        self.history.leave(visitor)
 
 
 class RequestStopped(SpringError):

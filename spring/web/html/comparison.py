@@ -118,11 +118,11 @@ def _passage(hit: Hit, answer_terms: set[str]) -> str:
     return (
         f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
         f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
-        f"<p>{_marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
+        f"<p>{marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
     )
 
 
-def _marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
+def marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
     """Escaped text with <mark> around words."""
     spans = [(start, end, "a") for start, end in marked_spans(text, answer_terms)]
     spans += [(start, end, "q") for start, end in marked_spans(text, question_terms)]

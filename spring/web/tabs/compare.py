@@ -8,9 +8,11 @@ import gradio as gr
 from spring.generation.comparison import Comparison, compare
 from spring.web.html import comparison as html
 from spring.web.shared import Shared
+from spring.web.tabs.explain import CLEARED, Explanation
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import StreamingAction, Updates, buttons
+from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
 
@@ -34,7 +36,8 @@ class CompareTab(Tab):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run)
+        self.explanation = Explanation(shared)
+        self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=CLEARED)
 
     def lay_out(self, form: Form) -> None:
         """Status, answers, passages and prompt; the buttons are the form's."""
@@ -43,6 +46,7 @@ class CompareTab(Tab):
             "status": gr.HTML(BEFORE, elem_id="status"),
             "answers": gr.HTML(EMPTY_CARDS, elem_id="answers"),
         }
+        outputs |= self.explanation.lay_out()
         with gr.Accordion("Retrieved passages", open=True):
             outputs["passages"] = gr.HTML(elem_id="passages")
         with gr.Accordion("What the model saw", open=False):
@@ -101,7 +105,18 @@ class CompareTab(Tab):
             if queued.over:
                 break
         if last is not None:
-            yield self._snapshot(last, golden, ended=self.shared.ending(queued) or html.progress_line(last))
+            ended = self.shared.ending(queued) or html.progress_line(last)
+            yield {**self._snapshot(last, golden, ended=ended), **self._kept(queued, last, golden, collection == OWN)}
+
+    def _kept(
+        self, queued: QueuedRequest, comparison: Comparison, golden: Sequence[str], is_own: bool
+    ) -> dict[str, Any]:
+        """Keep a comparison that is complete, so that it can be explained; not one of documents removed meanwhile."""
+        visitor, sessions = queued.visitor, self.shared.sessions
+        if not comparison.progress.done or (is_own and not sessions.has(visitor)):
+            return {}
+        number = self.shared.history.keep(visitor, comparison, golden, is_own, queued.address)
+        return {"explained": number, "explain": gr.update(interactive=number > 0)}
 
     def _snapshot(
         self, comparison: Comparison, golden: Sequence[str], is_first: bool = False, ended: str = ""

@@ -167,6 +167,7 @@ class Form:
         visitor, _ = visitor_of(request)
         self.shared.reading.end(visitor)
         self.documents.forget(visitor)
+        self.shared.history.forget_own(visitor)
         return {"collection": self.documents.collections[0], "files": ""}
 
     def choose(self, collection: str, question: str) -> Updates:

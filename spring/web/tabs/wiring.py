@@ -93,6 +93,7 @@ class StreamingAction:
         starting: status shown at once.
         failure: status shown after an error that nobody expected.
         cleared: further updates at the start.
+        replaced_by: other actions that, begun since, take the place of its results on the page.
 
     """
 
@@ -103,6 +104,7 @@ class StreamingAction:
     starting: str = "Asking …"
     failure: str = "Something went wrong with this question; please ask again."
     cleared: Updates = field(default_factory=dict)
+    replaced_by: Sequence[str] = ()
 
     def begin(self, request: gr.Request) -> Updates:
         """End what the visitor has in the queue, and show at once that the click was noticed."""
@@ -114,15 +116,19 @@ class StreamingAction:
         visitor, _ = visitor_of(request)
         queued = self.queue.take(visitor, ticket)
         if queued is None:  # never begun, or ended while it waited in Gradio's own queue
-            yield _ended("Stopped.") if ticket and not self.queue.is_superseded(visitor, self.name, ticket) else {}
+            yield _ended("Stopped.") if ticket and not self._is_superseded(visitor, ticket) else {}
             return
         try:
             for updates in self._steps(queued, inputs):
-                if self.queue.is_superseded(visitor, self.name, ticket):
+                if self._is_superseded(visitor, ticket):
                     return
                 yield updates
         finally:
             self.queue.finish(queued)
+
+    def _is_superseded(self, visitor: str, ticket: float) -> bool:
+        names = (self.name, *self.replaced_by)
+        return any(self.queue.is_superseded(visitor, name, ticket) for name in names)
 
     def _steps(self, queued: QueuedRequest, inputs: Mapping[str, Any]) -> Iterator[Updates]:
         try:
