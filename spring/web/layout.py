@@ -11,6 +11,7 @@ from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab
 from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.link import Links
 from spring.web.tabs.sweep import SweepTab
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect
@@ -66,7 +67,8 @@ def build_demo(shared: Shared) -> gr.Blocks:
                     form.lay_out_settings()
             with answering:
                 _add_tabs(form, tabs)
-        _poll_model(shared, demo, form, model_facts)
+        opened = _poll_model(shared, demo, form, model_facts)
+        Links(shared, form).connect(opened)
         _connect_leaving(shared, demo)
         add_api(shared)
     return demo
@@ -95,12 +97,17 @@ def _connect_leaving(shared: Shared, demo: gr.Blocks) -> None:
     demo.unload(leave)
 
 
-def _poll_model(shared: Shared, demo: gr.Blocks, form: Form, model_facts: gr.HTML) -> None:
-    """Show what the model is once it is loaded; no request is held open until then, as a proxy would cut it."""
+def _poll_model(shared: Shared, demo: gr.Blocks, form: Form, model_facts: gr.HTML) -> Any:
+    """Show what the model is once it is loaded; no request is held open until then, as a proxy would cut it.
+
+    Returns:
+        The event after which an opened page may be filled in: k has its range, if the model is loaded.
+
+    """
     timer = gr.Timer(POLL_SECONDS)
     followers = {str(component._id): component for component in form.when_loaded}
 
-    def show_model() -> Updates:
+    def show_model(k: float) -> Updates:
         if not shared.is_settled:
             return {}
         updates: dict[str, Any] = {"timer": gr.Timer(active=False)}
@@ -110,7 +117,10 @@ def _poll_model(shared: Shared, demo: gr.Blocks, form: Form, model_facts: gr.HTM
             return {**updates, "facts": status(str(error), kind="error")}
         if (count := len(engine.tokens)) != EXPECTED_TOKENS:
             updates |= {name: form.when_loaded[component](count) for name, component in followers.items()}
+            if k != EXPECTED_TOKENS:  # chosen meanwhile, or by a link
+                updates[str(form.inputs["k"]._id)]["value"] = min(k, count)
         return {**updates, "facts": facts(engine)}
 
     outputs = {"facts": model_facts, "timer": timer, **followers}
-    connect([demo.load, timer.tick], show_model, name="show_model", outputs=outputs)
+    connect(timer.tick, show_model, name="poll_model", inputs=form.inputs, outputs=outputs)
+    return connect(demo.load, show_model, name="show_model", inputs=form.inputs, outputs=outputs)

@@ -82,4 +82,32 @@
     event.preventDefault();
     action(event);
   });
+
+  // Links are made here, as only the browser knows the page's address, and copied within the click, as it demands.
+  const copy = async text => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {  // no permission in a frame, or no https
+      const box = document.body.appendChild(Object.assign(document.createElement('textarea'), {value: text}));
+      box.select();
+      const copied = document.execCommand('copy');
+      box.remove();
+      return copied;
+    }
+  };
+  window.spring = {
+    link: async own => {
+      const form = settings(), address = new URL(location.pathname, location.origin);
+      if (form.collection === own) return ['', false];
+      address.search = new URLSearchParams({...form, run: 1});
+      return [address.href, await copy(address.href)];
+    },
+    run: () => {
+      const address = new URL(location);
+      address.searchParams.delete('run');
+      history.replaceState(history.state, '', address);
+      press('#compare');
+    },
+  };
 }

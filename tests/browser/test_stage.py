@@ -72,3 +72,37 @@ def test_a_phone_has_question_button_and_answers_first_and_folds_the_rest(visit)
         "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))",
     )
     assert min(sizes) >= 16
+
+
+def test_a_link_is_copied_and_asks_its_question_once_for_whoever_opens_it(page, visit, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.page.get_by_text("Space missions", exact=True).click()
+    page.wait("document.querySelector('#question textarea').value.includes('Sputnik')")
+    page.type('What "<b>Vostok</b>" & Gagarin did?')
+    page.page.fill("#k input[type=number]", "12")
+    page.page.press("#k input[type=number]", "Tab")
+    page.page.click("#link")
+    page.page.wait_for_selector("#linked svg")
+    assert "copied" in page.text("#linked")
+    link = page.page.input_value("#linked input")
+    assert link.startswith(address)
+    assert page.page.evaluate("navigator.clipboard.readText()") == link
+    other = visit(link.removeprefix(address))
+    other.wait("document.querySelector('#answers .asked')?.innerText == 'What \"<b>Vostok</b>\" & Gagarin did?'")
+    other.wait_idle()
+    assert "With 12 virtual tokens" in other.text("#answers")
+    assert other.page.is_checked("#collection input[value='Space missions']")
+    assert "run=" not in other.page.url  # a reload asks nothing
+    asked = [url for url in other.requested if "/queue/join" in url]
+    assert len(asked) == 1
+    page.page.get_by_text("Your documents", exact=True).click()
+    page.page.click("#link")
+    page.wait("document.querySelector('#linked').innerText.includes('your documents stay with you')")
+
+
+def test_a_link_that_asks_for_nonsense_is_told_so_and_asks_nothing(visit):
+    page = visit("?collection=<b>x</b>&q=%3Cimg+src=x%3E&k=1e9&passages=NaN&run=1")
+    page.wait("document.querySelector('#linked').innerText.includes('not followed in full')")
+    assert page.page.input_value("#question textarea") == "<img src=x>"
+    assert k_of(page) == 50
+    assert page.page.locator("#answers .asked").count() == 0

@@ -36,6 +36,8 @@ class Form:
         self.selected: gr.State
         self.ask: gr.Button
         self.stop: gr.Button
+        self.link: gr.Button
+        self.linked: gr.HTML
 
     # --- layout ---
 
@@ -57,7 +59,9 @@ class Form:
             self.ask = gr.Button("Compare", variant="primary", scale=3, min_width=120, elem_id="compare")
             self.stop = gr.Button("Stop", interactive=False, scale=1, min_width=80, elem_id="stop")
         with gr.Row(elem_id="tools"):
+            self.link = gr.Button("Link", size="sm", min_width=80, elem_id="link")
             gr.Button("Stage", size="sm", min_width=80, elem_id="stage")  # page.js has what it does
+        self.linked = gr.HTML(elem_id="linked")
 
     def lay_out_settings(self) -> None:
         """Build what phones and the stage fold, and connect what belongs to the form alone."""
@@ -171,11 +175,12 @@ class Form:
         return {"collection": self.documents.collections[0], "files": ""}
 
     def choose(self, collection: str, question: str) -> Updates:
-        """Show the chosen collection's examples; a question that the visitor typed stays."""
+        """Show the chosen collection's examples; a question that the visitor typed, or a link brought, stays."""
         examples = self.documents.examples(collection)
         updates: dict[str, Any] = _example_buttons(examples)
         typed = text_of(question).strip()
-        if not typed or self.documents.is_example(text_of(question)):
+        is_foreign = self.documents.is_example(typed) and typed not in [known.question for known in examples]
+        if not typed or is_foreign:
             first = examples[0] if examples else None
             updates |= {"question": first.question if first else "", "expected": joined_answers(first)}
         return updates

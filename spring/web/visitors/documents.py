@@ -146,6 +146,10 @@ class VisitorDocuments:
                     return []
         return [text for text in expected.split(ANSWER_SEPARATOR.strip()) if text.strip()]
 
+    def expected_of(self, name: object, question: str) -> str:
+        """The golden answers that a sample collection brings for a question, as the form shows them."""
+        return joined_answers(next((known for known in self.examples(name) if known.question == question), None))
+
     def is_example(self, question: str) -> bool:
         """Whether a question is one that a sample collection brings."""
         return any(question == known.question for library in self.samples.values() for known in library.questions)
