@@ -49,7 +49,7 @@
     history.replaceState(history.state, '', address);
     summarize();
     find('#question textarea').dispatchEvent(new Event('input', {bubbles: true}));  // as high as its text is now
-    find('#stage').textContent = on ? 'Leave the stage' : 'Stage';
+    find('#stage').textContent = on ? 'Leave' : 'Stage';
     if (on) find('#tabs button[role=tab]')?.click();  // the first tab is the one that compares
   };
   const start = () => find('#stage') && find('#fold') && slider() ? setStage(true) : setTimeout(start, 50);
