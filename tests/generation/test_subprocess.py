@@ -18,7 +18,7 @@ import torch
 
 from spring.errors import BackboneError, ModelError, PromptError
 from spring.generation.engine import LocalEngine
-from spring.generation.subprocess import child as model_process
+from spring.generation.subprocess import client
 from spring.generation.subprocess.client import SubprocessEngine
 from spring.generation.subprocess.protocol import Failed, Fit, Fitted, read_report, send_command
 from spring.generation.subprocess.server import UNEXPECTED, ModelServer
@@ -125,8 +125,8 @@ def test_it_is_loaded_again_though_there_is_no_room_for_a_process_at_first(
             raise failures.pop()
         return start(*given, **options)
 
-    monkeypatch.setattr(model_process, "PAUSE_WITHOUT_ROOM", 0.05)
-    monkeypatch.setattr(model_process.subprocess, "Popen", start_later)
+    monkeypatch.setattr(client, "PAUSE_WITHOUT_ROOM", 0.05)
+    monkeypatch.setattr(subprocess, "Popen", start_later)
     os.kill(process.pid, signal.SIGKILL)
     process._child.ended.wait(HANG)
     assert forced_ids(process, asks(PROMPT, (0, 50)))
