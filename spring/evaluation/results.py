@@ -179,7 +179,7 @@ def as_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     """The final table, one row for each k and baseline, with text in every cell."""
     return pd.DataFrame(
         {
-            "k": str(summary.virtual_tokens) if summary.baseline in ("", "plain") else f"in words ({summary.baseline})",
+            "k": summary.name,
             "n": str(summary.n),
             "exact match": f"{summary.exact_match:.3f}",
             "F1": f"{summary.f1:.3f}",

@@ -36,6 +36,11 @@ class Summary:
     exact_match_gain: Interval | None  # over the plain answers to the same questions; None: there are none
     f1_gain: Interval | None
 
+    @property
+    def name(self) -> str:
+        """k, or the baseline in words."""
+        return str(self.virtual_tokens) if self.baseline in ("", "plain") else f"in words ({self.baseline})"
+
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:
     """One summary for each k, in increasing order, then one for each baseline in words."""

@@ -71,6 +71,11 @@ class Answer:
         object.__setattr__(self, "baseline", _checked_baseline(self.virtual_tokens, self.baseline))
 
     @property
+    def in_words(self) -> bool:
+        """Whether words took the place of the virtual tokens."""
+        return self.baseline not in ("", "plain")
+
+    @property
     def instruction(self) -> bool:
         """Whether it was asked with the paper's instruction in words."""
         return self.baseline == "instruction"

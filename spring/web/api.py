@@ -12,7 +12,7 @@ from spring.generation.comparison import as_dict, compare
 from spring.rag.library import Library
 from spring.web.shared import Shared
 from spring.web.visitors.documents import OWN
-from spring.web.visitors.requests import comparison_settings, question_text, visitor_of
+from spring.web.visitors.requests import baseline_names, comparison_settings, question_text, visitor_of
 
 EXPECTED_TOKENS = 50  # the default of k
 
@@ -34,6 +34,7 @@ class Api:
         instruction: bool = False,
         max_new_tokens: float = 50,
         temperature: float = 0.0,
+        baseline: str | list[str] = "",
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Answer a question from documents without and with k virtual tokens.
@@ -44,21 +45,25 @@ class Api:
             passages: how many passages are retrieved, 1 to 20.
             collection: name of a sample collection, for example "Orlo station".
             documents: files to ask about instead of a collection (PDF, DOCX, HTML, Markdown, TXT, CSV, JSONL).
-            instruction: one more answer, with an instruction in words in place of the virtual tokens.
+            instruction: short for the baseline "instruction".
             max_new_tokens: longest answer, 1 to 256 tokens.
             temperature: 0 is greedy.
+            baseline: more answers, with words in place of the virtual tokens: one or several of "instruction" (the
+                paper's instruction), "examples" (three worked examples) and "chat" (the model's chat template), in a
+                list or separated by commas; "plain" is the answer for k = 0, which is always there.
             request: filled in by Gradio.
 
         Returns:
             question, backbone, precision, passages [{rank, score, document, page, text}], prompt {before, after},
-            answers [{virtual_tokens, instruction, text, new_tokens, seconds}].
+            answers [{virtual_tokens, baseline, instruction, text, new_tokens, ended_by, seconds}].
 
         """
         shared, documents_of = self.shared, self.shared.documents
         visitor, address = visitor_of(request)
         queued, held = None, f"{visitor} {next(self._numbers)}"
         try:
-            settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, instruction, temperature)
+            baselines = (*baseline_names(baseline), *(["instruction"] if instruction else []))
+            settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, baselines, temperature)
             text = question_text(question)
             if documents:
                 library = self._read(documents, visitor, address)
@@ -107,6 +112,7 @@ def add_api(shared: Shared) -> None:
         "instruction": gr.Checkbox(False, visible=False),
         "max_new_tokens": gr.Number(50, visible=False),
         "temperature": gr.Number(0, visible=False),
+        "baseline": gr.JSON(None, visible=False),
     }
     gr.Button(visible=False).click(
         Api(shared).compare,

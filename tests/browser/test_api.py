@@ -29,12 +29,13 @@ def test_compare_answers_from_files(client, tmp_path):
     result = client.predict(
         question="Who planted the zorbek orchard?",
         documents=[handle_file(path)],
+        baseline=["examples"],
         instruction=True,
         max_new_tokens=2,
         api_name="/compare",
     )
     assert result["passages"][0]["document"] == "notes.md"
-    assert [answer["instruction"] for answer in result["answers"]] == [False, False, True]
+    assert [answer["baseline"] for answer in result["answers"]] == ["plain", "", "instruction", "examples"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,9 @@ def test_compare_answers_from_files(client, tmp_path):
         ({"question": "Who?", "collection": "Atlantis"}, "no collection 'Atlantis'"),
         ({"question": "Who?", "max_new_tokens": 100000}, "1 to 256"),
         ({"question": "x" * 3000}, "3,000 characters"),
+        ({"question": "Who?", "baseline": "plain, told"}, "no baseline 'told'"),
+        ({"question": "Who?", "baseline": {"examples": 1}}, "one or several of plain"),
+        ({"question": "Who?", "baseline": ["examples"] * 9999 + [7]}, "one or several of plain"),
     ],
 )
 def test_wrong_input_gets_one_sentence(client, wrong, message):

@@ -5,7 +5,7 @@ from docx import Document
 from reportlab.pdfgen.canvas import Canvas
 
 STATUS = "document.querySelector('#status')"
-KETCH = "On what ketch did Ilvane Torrespeth land with a crew of six on Tessary Island?"
+FIRST = "What is the oldest book in the Ludo Fenwright Library?"
 
 
 def pdf(path, *pages):
@@ -19,25 +19,26 @@ def pdf(path, *pages):
 
 
 def test_the_first_comparison_is_one_click_away_and_asks_no_other_machine(page, address):
-    assert page.page.input_value("#question textarea") == KETCH
+    assert page.page.input_value("#question textarea") == FIRST
     page.shorten(8)
     page.ask()
     titles = page.page.locator("#answers h3").all_inner_texts()
-    assert titles == ["Without virtual tokens", "With 50 virtual tokens"]
+    assert titles == ["Without virtual tokens", "In words (worked examples)", "With 50 virtual tokens"]
     assert "first token" in page.text("#answers .meter >> nth=0")
-    assert "history-of-orlo-station" in page.text("#passages")
-    assert "ketch" in page.page.locator("#passages mark.q").all_inner_texts()
+    assert "ludo-fenwright-library" in page.text("#passages")
+    assert "oldest" in page.page.locator("#passages mark.q").all_inner_texts()
     assert "exact match" in page.text("#answers")  # the example brings its golden answer
+    assert "contains it" in page.text("#answers")
     assert {url for url in page.requested if not url.startswith((address, "data:", "blob:"))} == set()
 
 
-def test_both_answers_stream_at_the_same_time(page, server):
+def test_all_answers_stream_at_the_same_time(page, server):
     page.type("Tell everything about the bell shrew and its nests.")
     page.shorten(256)
     page.start()
     page.wait_writing()
     with server.paused():
-        assert page.page.locator("#answers .cursor").count() == 2
+        assert page.page.locator("#answers .cursor").count() == 3
         early = page.answer(0)
         page.page.click("#stop")
     page.wait("document.querySelectorAll('#answers .cursor').length == 0")
@@ -82,14 +83,14 @@ def test_releasing_the_k_slider_asks_again_from_the_cache(page):
 
 def test_a_third_answer_is_told_in_words_and_what_the_model_saw_has_three_parts(page):
     page.shorten(3)
-    page.page.check("#instruction input")
+    page.page.get_by_label("instruction", exact=True).check()
     page.ask()
-    assert page.page.locator("#answers h3").all_inner_texts()[2] == "In words (instruction)"
+    assert page.page.locator("#answers h3").all_inner_texts()[1] == "In words (instruction)"
     page.page.get_by_text("What the model saw").click()
     assert page.text("#prompt pre .before").startswith("[1] ")
     assert page.page.locator("#prompt pre .seam i").count() == 50
     assert "According to the previous relevant passages" in page.text("#prompt")
-    assert page.text("#prompt pre .after") == f"Question: {KETCH}\nAnswer:"
+    assert page.text("#prompt pre .after") == f"Question: {FIRST}\nAnswer:"
     colours = {
         page.page.eval_on_selector(f"#prompt pre .{part}", "e => getComputedStyle(e).backgroundColor")
         for part in ("before", "seam", "after")
@@ -167,13 +168,13 @@ def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(p
     page.wait("document.querySelector('#question textarea').value.includes('Sputnik')")
     page.type("My own question about Gagarin")
     page.page.get_by_text("Everyday inventions", exact=True).click()
-    page.wait("document.querySelector('button.example').innerText.includes('zippers')")
+    page.wait("document.querySelector('button.example').innerText.includes('Thomas Saint')")
     assert page.page.input_value("#question textarea") == "My own question about Gagarin"
     page.shorten(3)
     page.page.locator("button.example").nth(1).click()
-    page.wait("document.querySelector('#passages').innerText.includes('hook-and-loop')")
+    page.wait("document.querySelector('#passages').innerText.includes('post-it-note')")
     page.wait_idle()
-    assert "Velcro" in page.page.input_value("#question textarea")
+    assert "sticky note" in page.page.input_value("#question textarea")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -203,7 +204,7 @@ def test_controls_have_names_and_the_keyboard_reaches_them(page):
     assert page.page.evaluate("document.activeElement.id") == "compare"
     page.shorten(3)
     page.ask()
-    assert page.page.locator("#answers section[aria-label] [aria-live=polite]").count() == 2
+    assert page.page.locator("#answers section[aria-label] [aria-live=polite]").count() == 3
     page.page.focus("#k input[type=range]")
     page.page.keyboard.press("Home")
     page.page.keyboard.press("ArrowRight")
@@ -247,4 +248,4 @@ def test_an_odd_temperature_is_no_reason_to_get_stuck(page):
     page.page.get_by_label("number input for Temperature").fill("1e-300")
     page.page.keyboard.press("Tab")
     page.ask()
-    assert "tokens" in page.text("#answers .meter >> nth=1")
+    assert "tokens" in page.text("#answers .meter >> nth=2")

@@ -66,8 +66,9 @@ def test_cards_have_meters_and_scores(comparison):
     assert "8 tokens" in html
     assert "first token 1.2 s" in html
     assert "7.0 tokens/s" in html
-    assert html.count("exact match no") == 1
-    assert html.count("exact match yes") == 1
+    assert html.count(">exact match no") == 1
+    assert html.count("contains it no") == 1
+    assert html.count(">exact match yes") == 1
     assert "F1 1.00" in html
     assert html.count('class="cursor"') == 1  # of the one that has not ended
     assert "with 5 virtual tokens" in html
@@ -75,8 +76,24 @@ def test_cards_have_meters_and_scores(comparison):
 
 
 def test_an_answer_that_ended_at_once_says_so(comparison):
-    html = render.answer_cards([Answer(0, False, "", 0, "stop", 1.0, 1.0)])
-    assert "ended its answer at once" in html
+    html = render.answer_cards([Answer(0, "plain", "", 0, "stop", 1.0, 1.0, "<|im_end|>")])
+    assert "ended its answer at once, without a word: its first token was the token" in html
+    assert "<code>&lt;|im_end|&gt;</code>" in html
+    assert "a line break" in render.answer_cards([Answer(0, "examples", "", 0, "stop", 1.0, 1.0, "\n")])
+
+
+def test_a_right_answer_that_goes_on_is_not_called_wrong_without_a_word():
+    html = render.scores(Answer(0, "plain", "Edvard Quillane\n\nWhat is ...", 9, "stop"), ["Edvard Quillane"])
+    assert ">exact match no" in html
+    assert "first line exact match yes" in html
+    assert "contains it yes" in html
+    assert "first line" not in render.scores(Answer(5, "", "Edvard Quillane", 4, "stop"), ["Edvard Quillane"])
+
+
+def test_the_answer_in_words_stands_between_the_other_two(comparison):
+    html = render.answer_cards(comparison.answers)
+    places = [html.index(name) for name in ("Answer without", "Answer in words", "Answer with 5")]
+    assert places == sorted(places)
 
 
 def test_the_prompt_shows_its_tokens_and_the_instruction(comparison):

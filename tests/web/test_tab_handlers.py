@@ -67,11 +67,18 @@ def clock(monkeypatch):
     return now
 
 
-FORM = {"question": QUESTION, "collection": SAMPLE, "passage_count": 2, "expected": "", "max_new_tokens": 3}
+FORM = {
+    "question": QUESTION,
+    "collection": SAMPLE,
+    "passage_count": 2,
+    "expected": "",
+    "max_new_tokens": 3,
+    "baseline": "none",
+}
 INPUTS = {
-    "compare": FORM | {"k": 5, "instruction": False, "temperature": 0, "max_new_tokens": 20},
+    "compare": FORM | {"k": 5, "temperature": 0, "max_new_tokens": 20},
     "sweep": FORM,
-    "evaluate": {name: FORM[name] for name in ("collection", "passage_count", "max_new_tokens")}
+    "evaluate": {name: FORM[name] for name in ("collection", "passage_count", "max_new_tokens", "baseline")}
     | {"questions": None, "ks": (0, 5), "limit": 4},
 }
 
@@ -270,6 +277,25 @@ def test_a_collection_is_evaluated_live(tabs) -> None:
     assert set(last["plot"]["value"]["metric"]) == {"exact match", "F1"}
     assert [row["id"] for row in downloaded(last["download"])] == ["q0", "q0", "q1", "q1", "q2", "q2", "q3", "q3"]
     assert is_idle(last)
+
+
+def test_the_answers_in_words_have_a_frame_and_a_row_and_no_point(tabs) -> None:
+    film = run(tabs.sweep, baseline="examples", expected="nine")
+    assert film["film"].index("in words (worked examples)") < film["film"].index("k = 0")
+    assert list(film["plot"]["value"]["k"]) == list(EVERY)
+    assert "k = 0" not in film["status"]
+    scores = run(tabs.evaluate, baseline="examples", limit=1)
+    assert '<th scope="row">in words (examples)</th>' in scores["table"]
+    assert set(scores["plot"]["value"]["k"]) == {0, 5}
+
+
+@pytest.mark.parametrize("wrong", ["told", HOSTILE, ["examples", 7], {"a": 1}, 3])
+def test_a_baseline_that_is_none_gets_one_sentence(tabs, wrong) -> None:
+    for tab in (tabs.compare, tabs.sweep, tabs.evaluate):
+        last = run(tab, baseline=wrong)
+        assert "aseline" in last["status"]
+        assert "<img" not in last["status"]
+        assert 'role="alert"' in last["status"]
 
 
 def test_one_k_has_a_table_and_no_plot(tabs) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
-from spring.generation.types import Answer, Engine
+from spring.generation.types import Answer, Engine, GenerationRequest
 from spring.rag.retriever import Hit
 from spring.rag.terms import marked_spans, new_words
 
@@ -40,18 +40,23 @@ def facts(engine: Engine) -> str:
 def answer_cards(
     answers: "Sequence[Answer]", question: str = "", gold: Sequence[str] = (), running: bool = False
 ) -> str:
-    """The question and its answers side by side, each with its meter and, with golden answers, its scores."""
-    cards = [_card(position, answer, gold, running) for position, answer in enumerate(answers)]
+    """The question and its answers side by side, each with its meter and, with golden answers, its scores.
+
+    From left to right: without tokens, in words, with tokens, so that each is next to the one it has to beat.
+    """
+    first, *others = enumerate(answers)
+    ordered = (first, *sorted(others, key=lambda other: not other[1].in_words))
+    cards = [_card(position, answer, gold, running) for position, answer in ordered]
     asked = f'<p class="asked">{escape(question)}</p>' if question else ""
     return f'{asked}<div class="cards n{len(cards)}">{"".join(cards)}</div>'
 
 
 def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
-    kind = "told" if answer.instruction else "with" if position else "without"
+    kind = "told" if answer.in_words else "with" if position else "without"
     if answer.text:
         text = escape(answer.text)
     elif answer.ended:
-        text = '<span class="empty">The model ended its answer at once, without a word.</span>'
+        text = f'<span class="empty">The model ended its answer at once, without a word{_last_token(answer)}.</span>'
     else:
         text = ""
     live = running and not answer.ended
@@ -64,6 +69,14 @@ def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -
         f'<div class="answer" aria-live="polite" aria-busy="{str(live).lower()}">{text}{cursor}</div>'
         f'<div class="meter">{_meter(answer)}{scores(answer, gold)}</div></section>'
     )
+
+
+def _last_token(answer: "Answer") -> str:
+    """Which token ended an empty answer."""
+    if not answer.ended_by:
+        return ""
+    name = "a line break" if answer.ended_by.isspace() else f"the token <code>{escape(answer.ended_by)}</code>"
+    return f": its first token was {name}"
 
 
 def _meter(answer: "Answer") -> str:
@@ -81,15 +94,21 @@ def _meter(answer: "Answer") -> str:
 
 
 def scores(answer: "Answer", gold: Sequence[str]) -> str:
-    """Exact match and F1 of an answer that has ended, where there are golden answers."""
+    """Exact match, F1 and "contains it" of an answer that has ended, where there are golden answers.
+
+    The exact match of its first line is shown where it differs: a right answer may go on with something else.
+    """
     if not gold or not answer.ended:
         return ""
     agreement = score(answer.text, gold)
-    right = "right" if agreement.exact_match else "wrong"
-    return (
-        f'<span class="score {right}">exact match {"yes" if agreement.exact_match else "no"}</span>'
-        f'<span class="score">F1 {agreement.f1:.2f}</span>'
-    )
+    spans = [_verdict("exact match", agreement.exact_match), f'<span class="score">F1 {agreement.f1:.2f}</span>']
+    if agreement.first_line_exact_match != agreement.exact_match:
+        spans.append(_verdict("first line exact match", agreement.first_line_exact_match))
+    return "".join([*spans, _verdict("contains it", agreement.contained)])
+
+
+def _verdict(name: str, value: float) -> str:
+    return f'<span class="score {"right" if value else "wrong"}">{name} {"yes" if value else "no"}</span>'
 
 
 def passage_list(comparison: "Comparison", done: bool = False) -> str:
@@ -109,7 +128,7 @@ def passage_list(comparison: "Comparison", done: bool = False) -> str:
 def _marking_answer(comparison: "Comparison") -> str:
     """The answer whose words are marked: the one with virtual tokens if it says anything."""
     first, *others = comparison.answers
-    return next((a.text for a in others if a.text and not a.instruction), first.text)
+    return next((a.text for a in others if a.text and not a.in_words), first.text)
 
 
 def _passage(hit: Hit, answer_terms: set[str]) -> str:
@@ -140,18 +159,24 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     chips = "".join(f"<i>t{i}</i>" for i in range(1, k + 1))
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
     seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
-    told = ""
-    for request in comparison.requests:
-        if request.baseline != "instruction":
-            continue
-        instruction = request.prompt.after.removesuffix(comparison.prompt.after)
-        words = escape(instruction.strip())
-        told = f'<p class="legend">Told in words has, in the place of the virtual tokens: “{words}”</p>'
+    answers = zip(comparison.requests, comparison.answers, strict=True)
+    told = "".join(_words(request, answer, comparison) for request, answer in answers if answer.in_words)
     return (
         '<p class="legend"><span class="before">retrieved passages</span> <span class="seam">virtual tokens</span> '
         '<span class="after">question</span></p>'
         f'<pre class="prompt"><span class="before">{escape(comparison.prompt.before)}</span>{seam}'
         f'<span class="after">{escape(comparison.prompt.after)}</span></pre>{told}'
+    )
+
+
+def _words(request: "GenerationRequest", answer: "Answer", comparison: "Comparison") -> str:
+    """What an answer in words had in the place of the virtual tokens."""
+    words = escape(request.prompt.after.removesuffix(comparison.prompt.after))
+    if not words:
+        return f'<p class="legend">The answer {answer.title} had the prompt without tokens in that template.</p>'
+    return (
+        f'<p class="legend">The answer {answer.title} had, in the place of the virtual tokens:</p>'
+        f'<pre class="prompt"><span class="seam">{words}</span></pre>'
     )
 
 

@@ -16,8 +16,12 @@ SHOWN = 3  # reasons that one sentence names
 
 def filmstrip(answers: Sequence[Answer], question: str, gold: Sequence[str] = (), running: bool = False) -> str:
     """The answers one after the other, in the order of their k, with a mark where one differs from that before."""
+    ordered = sorted(answers, key=lambda answer: not answer.in_words)  # what the tokens have to beat comes first
     changed = changes(answers)
-    frames = [_frame(answer, changed.get(answer.virtual_tokens), gold, running) for answer in answers]
+    frames = [
+        _frame(answer, None if answer.in_words else changed.get(answer.virtual_tokens), gold, running)
+        for answer in ordered
+    ]
     return f'<p class="asked">{escape(question)}</p><ol class="film">{"".join(frames)}</ol>'
 
 
@@ -28,10 +32,11 @@ def _frame(answer: Answer, changed: bool | None, gold: Sequence[str], running: b
     if answer.ended and not text:
         text = '<span class="empty">nothing</span>'
     cursor = '<span class="cursor"></span>' if live else ""
-    kind = "open" if changed is None else "changed" if changed else "same"
+    name = answer.title if answer.in_words else f"k = {answer.virtual_tokens}"
+    kind = "told" if answer.in_words else "open" if changed is None else "changed" if changed else "same"
     return (
-        f'<li class="frame {kind}" aria-label="Answer with k = {answer.virtual_tokens}">'
-        f"<header><b>k = {answer.virtual_tokens}</b>{mark}</header>"
+        f'<li class="frame {kind}" aria-label="Answer {name if answer.in_words else f"with {name}"}">'
+        f"<header><b>{name}</b>{mark}</header>"
         f'<div class="answer">{text}{cursor}</div><div class="meter">{scores(answer, gold)}</div></li>'
     )
 
@@ -40,7 +45,7 @@ def changes(answers: Sequence[Answer]) -> dict[int, bool]:
     """For each k whether its answer differs from that of the k before, where both have ended."""
     return {
         after.virtual_tokens: after.text.strip() != before.text.strip()
-        for before, after in pairwise(answers)
+        for before, after in pairwise(answer for answer in answers if not answer.in_words)
         if before.ended and after.ended
     }
 
@@ -48,7 +53,7 @@ def changes(answers: Sequence[Answer]) -> dict[int, bool]:
 def changes_line(answers: Sequence[Answer]) -> str:
     """One sentence on where the answer changes."""
     if not (where := [str(k) for k, changed in changes(answers).items() if changed]):
-        return f"The same answer for all {len(answers)} k."
+        return f"The same answer for all {sum(not answer.in_words for answer in answers)} k."
     listed = " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))
     return f"The answer changes at k = {listed}."
 
@@ -90,10 +95,10 @@ def _count(number: int, name: str) -> str:
 
 
 def score_table(summaries: Sequence["Summary"]) -> str:
-    """One row for each k."""
+    """One row for each k, and one for the answers in words."""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("k", "n", "exact match", "F1", "contained"))
     rows = "".join(
-        f'<tr><th scope="row">{s.virtual_tokens}</th><td>{s.n}</td><td>{s.exact_match:.3f}</td><td>{s.f1:.3f}</td>'
+        f'<tr><th scope="row">{s.name}</th><td>{s.n}</td><td>{s.exact_match:.3f}</td><td>{s.f1:.3f}</td>'
         f"<td>{s.contained:.3f}</td></tr>"
         for s in summaries
     )

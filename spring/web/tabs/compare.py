@@ -1,4 +1,4 @@
-"""The tab Compare: one question, answered without and with k virtual tokens."""
+"""The tab Compare: one question, answered without virtual tokens, with words in their place, and with k of them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,11 +20,13 @@ from spring.web.visitors.requests import comparison_settings, question_text
 SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView({behavior: 'smooth'}) }"
 BEFORE = '<div class="status">Press Compare, or choose an example.</div>'
 EMPTY_CARDS = """
-<div class="cards n2">
+<div class="cards n3">
 <section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
 The frozen model answers from the passages alone.</span></div></section>
+<section class="card told"><h3>in words</h3><div class="answer"><span class="empty">
+The same, with three worked examples written between passages and question.</span></div></section>
 <section class="card with"><h3>with virtual tokens</h3><div class="answer"><span class="empty">
-The same model, passages and question, with k virtual tokens between them.</span></div></section>
+The same model, passages and question, with k learned virtual tokens between them.</span></div></section>
 </div>
 """
 
@@ -88,7 +90,7 @@ class CompareTab(Tab):
         collection: str,
         k: float,
         passage_count: float,
-        instruction: bool,
+        baseline: str,
         expected: str,
         max_new_tokens: float,
         temperature: float,
@@ -97,7 +99,7 @@ class CompareTab(Tab):
         documents = self.shared.documents
         golden = documents.expected_answers(question, expected)
         library = documents.library(collection, queued.visitor)
-        settings = comparison_settings((0, k), passage_count, max_new_tokens, instruction, temperature)
+        settings = comparison_settings((0, k), passage_count, max_new_tokens, baseline, temperature)
         last = None
         for comparison in compare(self.shared.engine, library.retriever, question_text(question), settings):
             yield self._snapshot(comparison, golden, is_first=last is None)

@@ -103,9 +103,10 @@ class EvaluateTab(Tab):
         collection: str,
         passage_count: float,
         max_new_tokens: float,
+        baseline: str,
     ) -> Iterator[Updates]:
         """Stream status, table, plot and download."""
-        settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passage_count, max_new_tokens)
+        settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passage_count, max_new_tokens, baseline)
         if not settings.virtual_tokens:
             raise PromptError("Choose at least one k.")
         given = self._questions(questions, collection, queued)
@@ -194,8 +195,9 @@ def _scores(rows: Sequence[Row]) -> Updates:
     summaries = summarize(rows)
     if not summaries:
         return {"table": "", "plot": gr.update(visible=False)}
-    many = len(summaries) > 1  # one k is no line
-    plot = gr.update(value=_frame(summaries), visible=True) if many else gr.update(visible=False)
+    line = [summary for summary in summaries if summary.baseline in ("", "plain")]  # words have no k
+    many = len(line) > 1  # one k is no line
+    plot = gr.update(value=_frame(line), visible=True) if many else gr.update(visible=False)
     return {"table": evaluation_html.score_table(summaries), "plot": plot}
 
 

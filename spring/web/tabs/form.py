@@ -12,11 +12,17 @@ from spring.web.html.comparison import file_list, queue_line, status
 from spring.web.shared import Shared
 from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.documents import OWN, joined_answers
-from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, text_of, visitor_of
+from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, NO_BASELINE, text_of, visitor_of
 
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
-EXAMPLES = 4
+EXAMPLES = 5
 FOLD = '<button id="fold" type="button" aria-expanded="false">Settings</button>'  # page.js says what they are
+IN_WORDS = [  # the third answer, by what stands in the place of the tokens
+    ("worked examples", "examples"),
+    ("instruction", "instruction"),
+    ("chat template", "chat"),
+    ("none", NO_BASELINE),
+]
 FILE_LEGEND = '<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>'
 
 
@@ -102,7 +108,7 @@ class Form:
 
     def _lay_out_options(self) -> None:
         self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))
-        self._add(gr.Checkbox(label="Third answer: instructed in words instead of by tokens", elem_id="instruction"))
+        self._add(gr.Radio(IN_WORDS, value="examples", label="Words in place of the tokens", elem_id="baseline"))
         with gr.Accordion("Advanced settings", open=False):
             examples = self.documents.examples(self.documents.collections[0])
             self._add(

@@ -62,12 +62,13 @@ class SweepTab(Tab):
         passage_count: float,
         expected: str,
         max_new_tokens: float,
+        baseline: str,
     ) -> Iterator[Updates]:
         """Stream status, filmstrip and plot."""
         documents, engine = self.shared.documents, self.shared.engine
         golden = documents.expected_answers(question, expected)
         library = documents.library(collection, queued.visitor)
-        settings = comparison_settings(every_k(len(engine.tokens)), passage_count, max_new_tokens)
+        settings = comparison_settings(every_k(len(engine.tokens)), passage_count, max_new_tokens, baseline)
         last = None
         for comparison in compare(engine, library.retriever, question_text(question), settings):
             hidden = {"plot": gr.update(visible=False), **buttons(True)} if last is None else {}
@@ -90,7 +91,7 @@ def _frames(comparison: Comparison, golden: Sequence[str], ended: str = "") -> U
 
 def f1_plot(comparison: Comparison, golden: Sequence[str]) -> Any:
     """F1 over k of the answers that have ended, where there are golden answers."""
-    ended = [answer for answer in comparison.answers if answer.ended]
+    ended = [answer for answer in comparison.answers if answer.ended and not answer.in_words]
     if not golden or len(ended) < 2:
         return gr.update(visible=False)
     points = {"k": [a.virtual_tokens for a in ended], "F1": [score(a.text, golden).f1 for a in ended]}

@@ -11,11 +11,13 @@ from spring.data.types import Collection, FileResult
 from spring.errors import PromptError
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import DecodingOptions
+from spring.rag.prompt import BASELINES, Baseline
 from spring.settings import READING_LIMITS, ReadingLimits
 
 MAX_TOKENS = 1024
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
+NO_BASELINE = "none"
 
 
 def text_of(value: Any) -> str:
@@ -75,10 +77,17 @@ def comparison_settings(
     virtual_tokens: Sequence[float],
     passages: float,
     max_new_tokens: float,
-    instruction: bool = False,
+    baseline: object = "",
     temperature: float = 0.0,
 ) -> ComparisonSettings:
     """Check the settings of a comparison.
+
+    Args:
+        virtual_tokens: k of each answer.
+        passages: how many are retrieved.
+        max_new_tokens: longest answer.
+        baseline: more answers without tokens, see `baseline_names`.
+        temperature: 0 is greedy.
 
     Raises:
         PromptError: one is out of range.
@@ -94,7 +103,27 @@ def comparison_settings(
     if not 1 <= new_tokens <= MOST_NEW_TOKENS:
         raise PromptError(f"The longest answer must be 1 to {MOST_NEW_TOKENS} tokens, not {new_tokens}.")
     decoding = DecodingOptions(new_tokens, sampling_temperature)
-    return ComparisonSettings(tuple(ks), int(passages), ("instruction",) if instruction else (), decoding)
+    return ComparisonSettings(tuple(ks), int(passages), baseline_names(baseline), decoding)
+
+
+def baseline_names(value: object) -> tuple[Baseline, ...]:
+    """The baselines that are asked for, each once.
+
+    Args:
+        value: names in a list or separated by commas; "none" or nothing asks for none.
+
+    Raises:
+        PromptError: it is neither text nor a list of names, or there is no such baseline.
+
+    """
+    names = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise PromptError(f"The baseline must be one or several of {', '.join(BASELINES)}.")
+    named = {name.strip(): None for name in names if name.strip() not in ("", NO_BASELINE)}
+    if unknown := [name for name in named if name not in BASELINES]:
+        name = text_of(unknown[0])[:40]
+        raise PromptError(f"There is no baseline {name!r}: choose one or several of {', '.join(BASELINES)}.")
+    return tuple(baseline for baseline in BASELINES if baseline in named)
 
 
 def read_uploads(
