@@ -34,7 +34,7 @@ class Api:
         instruction: bool = False,
         max_new_tokens: float = 50,
         temperature: float = 0.0,
-        baseline: str | list[str] = "",
+        baseline: str | list[str] | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Answer a question from documents without and with k virtual tokens.
@@ -112,7 +112,7 @@ def add_api(shared: Shared) -> None:
         "instruction": gr.Checkbox(False, visible=False),
         "max_new_tokens": gr.Number(50, visible=False),
         "temperature": gr.Number(0, visible=False),
-        "baseline": gr.JSON(None, visible=False),
+        "baseline": gr.JSON([], visible=False),
     }
     gr.Button(visible=False).click(
         Api(shared).compare,

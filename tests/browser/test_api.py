@@ -49,7 +49,7 @@ def test_compare_answers_from_files(client, tmp_path):
         ({"question": "x" * 3000}, "3,000 characters"),
         ({"question": "Who?", "baseline": "plain, told"}, "no baseline 'told'"),
         ({"question": "Who?", "baseline": {"examples": 1}}, "one or several of plain"),
-        ({"question": "Who?", "baseline": ["examples"] * 9999 + [7]}, "one or several of plain"),
+        ({"question": "Who?", "baseline": ["examples", 7]}, "one or several of plain"),
     ],
 )
 def test_wrong_input_gets_one_sentence(client, wrong, message):
