@@ -165,7 +165,7 @@ def test_errors_are_one_sentence_and_lose_nothing(page):
 
 def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(page):
     page.page.get_by_text("Space missions", exact=True).click()
-    page.wait("document.querySelector('#question textarea').value.includes('Sputnik')")
+    page.wait("document.querySelector('#question textarea').value.includes('volcanic plume')")
     page.type("My own question about Gagarin")
     page.page.get_by_text("Everyday inventions", exact=True).click()
     page.wait("document.querySelector('button.example').innerText.includes('Thomas Saint')")

@@ -77,7 +77,7 @@ def test_a_phone_has_question_button_and_answers_first_and_folds_the_rest(visit)
 def test_a_link_is_copied_and_asks_its_question_once_for_whoever_opens_it(page, visit, address):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.page.get_by_text("Space missions", exact=True).click()
-    page.wait("document.querySelector('#question textarea').value.includes('Sputnik')")
+    page.wait("document.querySelector('#question textarea').value.includes('volcanic plume')")
     page.type('What "<b>Vostok</b>" & Gagarin did?')
     page.page.fill("#k input[type=number]", "12")
     page.page.press("#k input[type=number]", "Tab")

@@ -29,7 +29,7 @@ ASKED = {
     "collection": SAMPLE,
     "k": 5,
     "passage_count": 2,
-    "instruction": False,
+    "baseline": "none",
     "expected": "",
     "max_new_tokens": 4,
     "temperature": 0,
