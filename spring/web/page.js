@@ -55,7 +55,31 @@
   const start = () => find('#stage') && find('#fold') && slider() ? setStage(true) : setTimeout(start, 50);
   if (new URLSearchParams(location.search).get('stage') === '1') start();
 
+  // Passages are changed where they stand; what_if.py reads them there when the question is asked again.
+  const edit = button => {
+    const passage = button.closest('li'), shown = passage.querySelector('p');
+    const original = (passage.querySelector('.original') ?? shown).textContent, open = passage.querySelector('textarea');
+    const mark = text => passage.classList.toggle('edited', text !== original);
+    shown.hidden = !open;
+    button.textContent = open ? 'Edit' : 'Undo';
+    button.setAttribute('aria-label', `${button.textContent} passage ${passage.dataset.rank}`);
+    if (open) {
+      open.remove();
+      if (shown.textContent !== original) shown.textContent = original;
+      mark(original);
+      return;
+    }
+    const box = Object.assign(document.createElement('textarea'), {value: shown.textContent, maxLength: 4000});
+    box.setAttribute('aria-label', `Text of passage ${passage.dataset.rank}`);
+    box.addEventListener('input', () => mark(box.value));
+    shown.after(box);
+    box.style.height = `${box.scrollHeight + 4}px`;
+    box.focus();
+  };
+
   document.addEventListener('click', event => {
+    const pressed = event.target.closest('.passages button.edit');
+    if (pressed) edit(pressed);
     if (event.target.closest('#stage')) setStage(!onStage());
     if (event.target.closest('#fold')) unfold();
   });

@@ -159,7 +159,8 @@ def test_errors_are_one_sentence_and_lose_nothing(page):
     page.wait_idle()
     page.shorten(3)
     page.ask("Xylophonist quokkas?")
-    assert "None of the words occur in your documents" in page.text("#status")
+    assert page.text("#answers .alone >> nth=0").startswith("None of the words occur in your documents: what follows")
+    assert "None of the words" not in page.text("#status")
     assert page.page.input_value("#question textarea") == "Xylophonist quokkas?"
 
 

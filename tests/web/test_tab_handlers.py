@@ -206,7 +206,7 @@ def test_the_form_starts_a_comparison_on_its_own_tab_only(tabs, shared) -> None:
         form.lay_out_settings()
         form.selected, form.tabs = gr.State("Compare"), gr.Tabs()
         tabs.compare.lay_out(form)
-    begin = partial(tabs.compare.begin, ME, collection=SAMPLE)
+    begin = partial(tabs.compare.begin, ME, collection=SAMPLE, edits=[])
 
     def changed(component):
         """Another component, as Gradio passes it."""
@@ -218,8 +218,10 @@ def test_the_form_starts_a_comparison_on_its_own_tab_only(tabs, shared) -> None:
     assert shared.queue.take("me", ticket) is not None  # the running one was not ended
     example = begin(changed(form.examples[0]), selected="Sweep")
     assert example == {"question": QUESTION, "expected": "nine", "ticket": 0}
+    assert begin(changed(tabs.compare.what_if.again), selected="Compare")["edits"] == []
     pressed = begin(changed(form.ask), selected="Sweep")
     assert pressed["selected"] == "Compare"
+    assert pressed["edits"] is None
     assert pressed["ticket"] > ticket
     demo.close(verbose=False)
     del demo, form

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
+from spring.generation.comparison import NOTHING_FOUND
 from spring.generation.types import Answer, Engine, GenerationRequest
 from spring.rag.retriever import Hit
 from spring.rag.terms import marked_spans, new_words
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
+
+
+ALL_LEFT_OUT = "Every passage is left out: what follows comes from the model alone."
 
 
 def escape(text: str) -> str:
@@ -38,17 +42,37 @@ def facts(engine: Engine) -> str:
 
 
 def answer_cards(
-    answers: "Sequence[Answer]", question: str = "", gold: Sequence[str] = (), running: bool = False
+    answers: "Sequence[Answer]",
+    question: str = "",
+    gold: Sequence[str] = (),
+    running: bool = False,
+    alone: str = "",
 ) -> str:
     """The question and its answers side by side, each with its meter and, with golden answers, its scores.
 
     From left to right: without tokens, in words, with tokens, so that each is next to the one it has to beat.
+    `alone` is said before them and sets them apart: that they come from the model alone.
     """
     first, *others = enumerate(answers)
     ordered = (first, *sorted(others, key=lambda other: not other[1].in_words))
     cards = [_card(position, answer, gold, running) for position, answer in ordered]
     asked = f'<p class="asked">{escape(question)}</p>' if question else ""
-    return f'{asked}<div class="cards n{len(cards)}">{"".join(cards)}</div>'
+    said, kind = (f'<p class="alone" role="status">{escape(alone)}</p>', " alone") if alone else ("", "")
+    return f'{asked}{said}<div class="cards n{len(cards)}{kind}">{"".join(cards)}</div>'
+
+
+def said_first(comparison: "Comparison", found: Sequence[Hit] = ()) -> tuple[str, list[str]]:
+    """What is said before the answers if they come from the model alone, and the notes that are left.
+
+    Args:
+        comparison: may have no passages.
+        found: those that the visitor chose from, if the question was asked again.
+
+    """
+    if not comparison.hits and found:
+        return ALL_LEFT_OUT, []
+    notes = list(comparison.notes)
+    return (NOTHING_FOUND, [note for note in notes if note != NOTHING_FOUND]) if NOTHING_FOUND in notes else ("", notes)
 
 
 def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
@@ -111,9 +135,12 @@ def _verdict(name: str, value: float) -> str:
     return f'<span class="score {"right" if value else "wrong"}">{name} {"yes" if value else "no"}</span>'
 
 
-def passage_list(comparison: "Comparison", done: bool = False) -> str:
-    """The retrieved passages with the question's words marked and, once `done`, the answer's."""
-    if not comparison.hits:
+def passage_list(comparison: "Comparison", done: bool = False, found: Sequence[Hit] = ()) -> str:
+    """The retrieved passages with the question's words marked and, once `done`, the answer's.
+
+    Each can be left out or changed. `found` are all that the visitor chose from, if the question was asked again.
+    """
+    if not (listed := found or comparison.hits):
         return ""
     answer = _marking_answer(comparison) if done else ""
     # What the answer says beyond the question's own words, which it often repeats.
@@ -121,7 +148,8 @@ def passage_list(comparison: "Comparison", done: bool = False) -> str:
     legend = '<p class="legend"><mark class="q">question\'s words</mark>'
     if answer_terms:
         legend += ' <mark class="a">answer\'s words</mark>'
-    items = "".join(_passage(hit, answer_terms) for hit in comparison.hits)
+    used = {hit.rank: hit for hit in comparison.hits}
+    items = "".join(_passage(hit, used.get(hit.rank), answer_terms) for hit in listed)
     return f'{legend}</p><ol class="passages">{items}</ol>'
 
 
@@ -131,13 +159,27 @@ def _marking_answer(comparison: "Comparison") -> str:
     return next((a.text for a in others if a.text and not a.in_words), first.text)
 
 
-def _passage(hit: Hit, answer_terms: set[str]) -> str:
-    passage = hit.passage
+def _passage(hit: Hit, used: Hit | None, answer_terms: set[str]) -> str:
+    """A passage with its tick box and its button; page.js and what_if.COLLECT know this layout.
+
+    Args:
+        hit: as it was found.
+        used: as the model saw it; None if it was left out.
+        answer_terms: words to mark.
+
+    """
+    passage, text = hit.passage, (used or hit).passage.titled
+    is_edited = text != passage.titled
+    original = f'<p class="original" hidden>{escape(passage.titled)}</p>' if is_edited else ""
     section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
     return (
-        f'<li><header><b>[{hit.rank}]</b> <span class="document">{escape(passage.document)}</span>'
-        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span></header>"
-        f"<p>{marked(passage.titled, set(hit.terms), answer_terms)}</p></li>"
+        f'<li data-rank="{hit.rank}" class="{"edited" if is_edited else ""}"><header>'
+        f'<label><input type="checkbox" aria-label="Use passage {hit.rank}"{" checked" if used else ""}>'
+        f'<b>[{hit.rank}]</b></label> <span class="document">{escape(passage.document)}</span>'
+        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span>"
+        '<span class="mark">edited</span>'
+        f'<button type="button" class="edit" aria-label="Edit passage {hit.rank}">Edit</button></header>'
+        f"<p>{marked(text, set(hit.terms), answer_terms)}</p>{original}</li>"
     )
 
 

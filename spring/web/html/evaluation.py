@@ -14,15 +14,21 @@ if TYPE_CHECKING:  # needs torch, and the page is served before torch is importe
 SHOWN = 3  # reasons that one sentence names
 
 
-def filmstrip(answers: Sequence[Answer], question: str, gold: Sequence[str] = (), running: bool = False) -> str:
-    """The answers one after the other, in the order of their k, with a mark where one differs from that before."""
+def filmstrip(
+    answers: Sequence[Answer], question: str, gold: Sequence[str] = (), running: bool = False, alone: str = ""
+) -> str:
+    """The answers one after the other, in the order of their k, with a mark where one differs from that before.
+
+    `alone` is said before them: that they come from the model alone.
+    """
     ordered = sorted(answers, key=lambda answer: not answer.in_words)  # what the tokens have to beat comes first
     changed = changes(answers)
     frames = [
         _frame(answer, None if answer.in_words else changed.get(answer.virtual_tokens), gold, running)
         for answer in ordered
     ]
-    return f'<p class="asked">{escape(question)}</p><ol class="film">{"".join(frames)}</ol>'
+    said = f'<p class="alone" role="status">{escape(alone)}</p>' if alone else ""
+    return f'<p class="asked">{escape(question)}</p>{said}<ol class="film">{"".join(frames)}</ol>'
 
 
 def _frame(answer: Answer, changed: bool | None, gold: Sequence[str], running: bool) -> str:

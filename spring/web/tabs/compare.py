@@ -1,6 +1,6 @@
 """The tab Compare: one question, answered without virtual tokens, with words in their place, and with k of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -11,6 +11,7 @@ from spring.web.shared import Shared
 from spring.web.tabs.explain import CLEARED, Explanation
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
+from spring.web.tabs.what_if import COLLECT, Asked, WhatIf
 from spring.web.tabs.wiring import StreamingAction, Updates, buttons
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest
@@ -38,7 +39,7 @@ class CompareTab(Tab):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self.explanation = Explanation(shared)
+        self.explanation, self.what_if = Explanation(shared), WhatIf(shared)
         self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=CLEARED)
 
     def lay_out(self, form: Form) -> None:
@@ -51,13 +52,14 @@ class CompareTab(Tab):
         outputs |= self.explanation.lay_out()
         with gr.Accordion("Retrieved passages", open=True):
             outputs["passages"] = gr.HTML(elem_id="passages")
+            outputs |= self.what_if.lay_out()
         with gr.Accordion("What the model saw", open=False):
             outputs["prompt"] = gr.HTML(elem_id="prompt")
         outputs |= {"run": form.ask, "stop": form.stop}
         question, k, examples = form.inputs["question"], form.inputs["k"], [button.click for button in form.examples]
         self.action.connect(
-            [form.ask.click, question.submit, k.release, *examples],
-            inputs=form.inputs | {"selected": form.selected},
+            [form.ask.click, question.submit, k.release, self.what_if.again.click, *examples],
+            inputs=form.inputs | {"selected": form.selected, "edits": self.what_if.edits, "base": outputs["base"]},
             outputs=outputs,
             begin=self.begin,
             begin_outputs={
@@ -65,11 +67,13 @@ class CompareTab(Tab):
                 "selected": form.selected,
                 "question": question,
                 "expected": form.inputs["expected"],
+                "edits": self.what_if.edits,
             },
+            begin_js=COLLECT,
         )
         gr.on([form.ask.click, question.submit, *examples], fn=None, js=SCROLL, api_visibility="private")
 
-    def begin(self, request: gr.Request, event: gr.EventData, selected: str, collection: str) -> Updates:
+    def begin(self, request: gr.Request, event: gr.EventData, selected: str, collection: str, edits: object) -> Updates:
         """Fill in the example that was pressed, and ask: the button from every tab, all else from this one."""
         form, updates = self.form, dict[str, Any]()
         # By elem_id: in place of a component that has changed, Gradio passes another one with another number.
@@ -81,7 +85,11 @@ class CompareTab(Tab):
             updates |= {"tabs": gr.Tabs(selected=self.name), "selected": self.name}
         elif selected != self.name:
             return {**updates, "ticket": 0}
-        return {**updates, **self.action.begin(request)}
+        return {
+            **updates,
+            **self.what_if.begin(pressed == self.what_if.again.elem_id, edits),
+            **self.action.begin(request),
+        }
 
     def run(
         self,
@@ -94,43 +102,53 @@ class CompareTab(Tab):
         expected: str,
         max_new_tokens: float,
         temperature: float,
+        edits: object = None,
+        base: float = 0,
     ) -> Iterator[Updates]:
         """Stream status, answers, passages and prompt."""
-        documents = self.shared.documents
-        golden = documents.expected_answers(question, expected)
-        library = documents.library(collection, queued.visitor)
+        asked = self.what_if.asked(queued.visitor, base, edits)
+        asked = asked or self._asked(queued.visitor, question, collection, expected)
         settings = comparison_settings((0, k), passage_count, max_new_tokens, baseline, temperature)
         last = None
-        for comparison in compare(self.shared.engine, library.retriever, question_text(question), settings):
-            yield self._snapshot(comparison, golden, is_first=last is None)
+        for comparison in compare(self.shared.engine, asked.retriever, asked.question, settings, asked.hits):
+            yield self._snapshot(comparison, asked, is_first=last is None)
             last = comparison
             if queued.over:
                 break
         if last is not None:
             ended = self.shared.ending(queued) or html.progress_line(last)
-            yield {**self._snapshot(last, golden, ended=ended), **self._kept(queued, last, golden, collection == OWN)}
+            yield {**self._snapshot(last, asked, ended=ended), **self._kept(queued, last, asked)}
 
-    def _kept(
-        self, queued: QueuedRequest, comparison: Comparison, golden: Sequence[str], is_own: bool
-    ) -> dict[str, Any]:
+    def _asked(self, visitor: str, question: str, collection: str, expected: str) -> Asked:
+        """A question from the form."""
+        documents = self.shared.documents
+        golden = documents.expected_answers(question, expected)
+        retriever = documents.library(collection, visitor).retriever
+        return Asked(question_text(question), golden, collection == OWN, retriever)
+
+    def _kept(self, queued: QueuedRequest, comparison: Comparison, asked: Asked) -> dict[str, Any]:
         """Keep a comparison that is complete, so that it can be explained; not one of documents removed meanwhile."""
         visitor, sessions = queued.visitor, self.shared.sessions
-        if not comparison.progress.done or (is_own and not sessions.has(visitor)):
+        if not comparison.progress.done or (asked.is_own and not sessions.has(visitor)):
             return {}
-        number = self.shared.history.keep(visitor, comparison, golden, is_own, queued.address)
-        return {"explained": number, "explain": gr.update(interactive=number > 0)}
+        number = self.shared.history.keep(visitor, comparison, asked.golden, asked.is_own, queued.address)
+        updates = {"explained": number, "explain": gr.update(interactive=number > 0)}
+        if asked.hits is None and comparison.hits:
+            updates |= {"base": number, "again": gr.update(interactive=number > 0)}
+        return updates
 
-    def _snapshot(
-        self, comparison: Comparison, golden: Sequence[str], is_first: bool = False, ended: str = ""
-    ) -> Updates:
+    def _snapshot(self, comparison: Comparison, asked: Asked, is_first: bool = False, ended: str = "") -> Updates:
         """What a comparison looks like now; `ended` says how it ended."""
+        alone, notes = html.said_first(comparison, asked.found)
         updates: dict[str, Any] = {
-            "status": html.status(ended or html.progress_line(comparison), comparison.notes),
-            "answers": html.answer_cards(comparison.answers, comparison.question, golden, running=not ended),
+            "status": html.status(ended or html.progress_line(comparison), notes),
+            "answers": html.answer_cards(
+                comparison.answers, comparison.question, asked.golden, running=not ended, alone=alone
+            ),
         }
         if is_first:
             is_learned = bool(self.shared.engine.tokens.learned)
             updates["prompt"] = html.prompt_view(comparison, comparison.answers[1].virtual_tokens, is_learned)
         if is_first or ended:
-            updates |= {"passages": html.passage_list(comparison, bool(ended)), **buttons(not ended)}
+            updates |= {"passages": html.passage_list(comparison, bool(ended), asked.found), **buttons(not ended)}
         return updates

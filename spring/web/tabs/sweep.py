@@ -83,9 +83,10 @@ class SweepTab(Tab):
 
 def _frames(comparison: Comparison, golden: Sequence[str], ended: str = "") -> Updates:
     """Status and filmstrip; `ended` says how it ended."""
+    alone, notes = html.said_first(comparison)
     return {
-        "status": html.status(ended or html.progress_line(comparison), comparison.notes),
-        "film": evaluation_html.filmstrip(comparison.answers, comparison.question, golden, not ended),
+        "status": html.status(ended or html.progress_line(comparison), notes),
+        "film": evaluation_html.filmstrip(comparison.answers, comparison.question, golden, not ended, alone),
     }
 
 

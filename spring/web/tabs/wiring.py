@@ -154,6 +154,7 @@ class StreamingAction:
         outputs: Components,
         begin: Callable[..., Updates] | None = None,
         begin_outputs: Components | None = None,
+        begin_js: str | None = None,
     ) -> None:
         """Wire the action; call it inside `gr.Blocks`.
 
@@ -163,6 +164,7 @@ class StreamingAction:
             outputs: what changes, by name: `status`, `run` (the button that starts), `stop`, and the action's own.
             begin: in the place of `self.begin`; it returns an update of `ticket`, 0 to start nothing.
             begin_outputs: further outputs of `begin`.
+            begin_js: a JavaScript function that makes the inputs of `begin`, in the order of its parameters.
 
         """
         ticket = gr.Number(0, visible=False, elem_id=f"{self.name}_ticket")
@@ -173,6 +175,7 @@ class StreamingAction:
             inputs=inputs,
             outputs={"ticket": ticket, **outputs, **(begin_outputs or {})},
             trigger_mode="multiple",
+            js=begin_js,
         )
         streamed = connect(
             begun.then,
