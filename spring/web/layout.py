@@ -31,7 +31,21 @@ LOADING = '<p class="facts">The model is loading …</p>'
 
 
 def theme() -> gr.themes.Base:
-    """System fonts, so that the page loads nothing from elsewhere; colours with enough contrast."""
+    """System fonts, so that the page loads nothing from elsewhere; colours with enough contrast (WCAG 2, AA)."""
+    filled = dict.fromkeys(  # what has white text on it
+        (
+            "button_primary_background_fill",
+            "button_primary_background_fill_dark",
+            "button_secondary_background_fill_hover_dark",
+            "checkbox_label_background_fill_selected",
+            "checkbox_label_background_fill_selected_dark",
+            "block_label_background_fill_dark",
+        ),
+        "*primary_700",
+    )
+    hovered = dict.fromkeys(
+        ("button_primary_background_fill_hover", "button_primary_background_fill_hover_dark"), "*primary_800"
+    )
     return gr.themes.Soft(
         primary_hue="emerald",
         neutral_hue="slate",
@@ -43,11 +57,16 @@ def theme() -> gr.themes.Base:
         block_title_background_fill="transparent",
         block_title_text_color="*body_text_color",
         block_title_padding="0",
+        block_label_text_color="*primary_800",
         body_text_color_subdued="*neutral_600",  # the theme's own is too pale to read at this size
         body_text_color_subdued_dark="*neutral_300",
         checkbox_border_color="*neutral_500",  # the theme's own are white on white
         checkbox_border_color_dark="*neutral_400",
+        color_accent="*primary_700",  # in the dark, see style.css
         input_border_color="*neutral_300",
+        link_text_color_dark="*secondary_300",
+        **filled,
+        **hovered,
     )
 
 

@@ -121,6 +121,7 @@
     }
   };
   window.spring = {
+    motion: () => ({behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}),
     link: async own => {
       const form = settings(), address = new URL(location.pathname, location.origin);
       if (form.collection === own) return ['', false];

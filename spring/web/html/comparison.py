@@ -206,7 +206,8 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     return (
         '<p class="legend"><span class="before">retrieved passages</span> <span class="seam">virtual tokens</span> '
         '<span class="after">question</span></p>'
-        f'<pre class="prompt"><span class="before">{escape(comparison.prompt.before)}</span>{seam}'
+        f'<pre class="prompt" tabindex="0" role="region" aria-label="Prompt">'
+        f'<span class="before">{escape(comparison.prompt.before)}</span>{seam}'
         f'<span class="after">{escape(comparison.prompt.after)}</span></pre>{told}'
     )
 
@@ -261,4 +262,4 @@ def file_list(results: Sequence[FileResult]) -> str:
         f'<li class="{"bad" if result.error else "warned" if result.warnings else "good"}">{escape(result.line)}</li>'
         for result in ordered
     )
-    return f'<ul class="files" aria-label="Files read">{lines}</ul>'
+    return f'<ul class="files" aria-label="Files read" tabindex="0">{lines}</ul>'

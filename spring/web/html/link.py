@@ -9,7 +9,7 @@ def link_view(address: str, copied: bool) -> str:
     """The address, for whoever has to copy it by hand, and its QR code for an audience."""
     done = "Link copied: it opens this page and asks this question." if copied else "Copy this address:"
     return (
-        f'<details class="linked" open><summary role="status">{done}</summary>'
+        f'<details class="linked" open><summary><span role="status">{done}</span></summary>'
         f'<input readonly aria-label="Link" value="{escape(address)}">{_qr_code(address)}</details>'
     )
 

@@ -18,7 +18,7 @@ from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
 
 # On a phone the answers are below the form: scroll there.
-SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView({behavior: 'smooth'}) }"
+SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView(spring.motion()) }"
 BEFORE = '<div class="status">Press Compare, or choose an example.</div>'
 EMPTY_CARDS = """
 <div class="cards n3">
