@@ -6,12 +6,14 @@ The page is served before the model is loaded, so nothing here imports torch.
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from spring.errors import SpringError
 from spring.generation.types import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
 from spring.web.html.comparison import queue_line
+from spring.web.visitors.blind_tests import BlindTests
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.documents import VisitorDocuments
 from spring.web.visitors.history import History
@@ -60,6 +62,7 @@ class Shared:
         self.history = History(
             self.settings.idle_minutes * 60, lambda: min(total // HISTORY_SHARE, total - self.sessions.nbytes)
         )
+        self.blind_tests: BlindTests[Any] = BlindTests()
         self.documents = VisitorDocuments(samples, self.sessions, uploads, self.settings.limits)
 
     def new_queue(self, longest: float, at_once: int = 1) -> RequestQueue:
@@ -134,6 +137,7 @@ class Shared:
             queue.end(visitor)
         self.sessions.leave(visitor)
         self.history.leave(visitor)
+        self.blind_tests.leave(visitor)
 
 
 class RequestStopped(SpringError):

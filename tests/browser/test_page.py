@@ -249,3 +249,22 @@ def test_an_odd_temperature_is_no_reason_to_get_stuck(page):
     page.page.keyboard.press("Tab")
     page.ask()
     assert "tokens" in page.text("#answers .meter >> nth=2")
+
+
+def test_a_blind_test_hides_what_is_what_until_the_visitor_chooses(page):
+    page.shorten(3)
+    page.page.get_by_label("Blind test").check()
+    page.ask()
+    page.page.wait_for_selector("#reveal")
+    assert page.page.locator("#answers h3").all_inner_texts() == ["A", "B", "C"]
+    assert page.text("#prompt") == ""
+    assert page.page.locator("#explain").is_disabled()
+    borders = "cards => new Set([...cards].map(card => getComputedStyle(card).borderTopColor)).size"
+    assert page.page.eval_on_selector_all("#answers .card", borders) == 1
+    page.page.get_by_label("B", exact=True).check()
+    page.page.click("#reveal")
+    page.page.wait_for_selector("#tally p")
+    assert page.text("#status").startswith("You chose B: A was ")
+    assert "With 50 virtual tokens" in page.text("#answers")
+    assert "1 of 1" in page.text("#tally")
+    page.wait("!document.querySelector('#explain').disabled")

@@ -8,6 +8,8 @@ import gradio as gr
 from spring.generation.comparison import Comparison, compare
 from spring.web.html import comparison as html
 from spring.web.shared import Shared
+from spring.web.tabs.blind import CLEARED as NO_BLIND_TEST
+from spring.web.tabs.blind import Blind
 from spring.web.tabs.explain import CLEARED, Explanation
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
@@ -39,8 +41,9 @@ class CompareTab(Tab):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self.explanation, self.what_if = Explanation(shared), WhatIf(shared)
-        self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=CLEARED)
+        self.explanation, self.what_if, self.blind = Explanation(shared), WhatIf(shared), Blind(shared, self._revealed)
+        cleared = {**CLEARED, **NO_BLIND_TEST}
+        self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=cleared)
 
     def lay_out(self, form: Form) -> None:
         """Status, answers, passages and prompt; the buttons are the form's."""
@@ -49,6 +52,7 @@ class CompareTab(Tab):
             "status": gr.HTML(BEFORE, elem_id="status"),
             "answers": gr.HTML(EMPTY_CARDS, elem_id="answers"),
         }
+        outputs |= self.blind.lay_out()
         outputs |= self.explanation.lay_out()
         with gr.Accordion("Retrieved passages", open=True):
             outputs["passages"] = gr.HTML(elem_id="passages")
@@ -56,6 +60,7 @@ class CompareTab(Tab):
         with gr.Accordion("What the model saw", open=False):
             outputs["prompt"] = gr.HTML(elem_id="prompt")
         outputs |= {"run": form.ask, "stop": form.stop}
+        self.blind.connect(outputs)
         question, k, examples = form.inputs["question"], form.inputs["k"], [button.click for button in form.examples]
         self.action.connect(
             [form.ask.click, question.submit, k.release, self.what_if.again.click, *examples],
@@ -102,22 +107,28 @@ class CompareTab(Tab):
         expected: str,
         max_new_tokens: float,
         temperature: float,
+        blind: bool = False,
         edits: object = None,
         base: float = 0,
     ) -> Iterator[Updates]:
         """Stream status, answers, passages and prompt."""
+        self.blind.tests.close(queued.visitor)
         asked = self.what_if.asked(queued.visitor, base, edits)
         asked = asked or self._asked(queued.visitor, question, collection, expected)
         settings = comparison_settings((0, k), passage_count, max_new_tokens, baseline, temperature)
         last = None
         for comparison in compare(self.shared.engine, asked.retriever, asked.question, settings, asked.hits):
-            yield self._snapshot(comparison, asked, is_first=last is None)
+            if not blind:
+                yield self._snapshot(comparison, asked, is_first=last is None)
+            elif last is None:
+                yield self.blind.running(comparison, asked)
             last = comparison
             if queued.over:
                 break
-        if last is not None:
-            ended = self.shared.ending(queued) or html.progress_line(last)
-            yield {**self._snapshot(last, asked, ended=ended), **self._kept(queued, last, asked)}
+        if blind and last is not None and last.progress.done:
+            yield self.blind.complete(queued.visitor, last, asked)
+        elif last is not None:
+            yield self._revealed(queued.visitor, queued.address, last, asked, self.shared.ending(queued))
 
     def _asked(self, visitor: str, question: str, collection: str, expected: str) -> Asked:
         """A question from the form."""
@@ -126,18 +137,27 @@ class CompareTab(Tab):
         retriever = documents.library(collection, visitor).retriever
         return Asked(question_text(question), golden, collection == OWN, retriever)
 
-    def _kept(self, queued: QueuedRequest, comparison: Comparison, asked: Asked) -> dict[str, Any]:
+    def _revealed(
+        self, visitor: str, address: str, comparison: Comparison, asked: Asked, ended: str = ""
+    ) -> dict[str, Any]:
+        """What a comparison looks like in the end, all of it; `ended` says why that is not its own."""
+        shown = self._snapshot(comparison, asked, is_first=True, ended=ended or html.progress_line(comparison))
+        return {**shown, **self._kept(visitor, address, comparison, asked)}
+
+    def _kept(self, visitor: str, address: str, comparison: Comparison, asked: Asked) -> dict[str, Any]:
         """Keep a comparison that is complete, so that it can be explained; not one of documents removed meanwhile."""
-        visitor, sessions = queued.visitor, self.shared.sessions
+        sessions = self.shared.sessions
         if not comparison.progress.done or (asked.is_own and not sessions.has(visitor)):
             return {}
-        number = self.shared.history.keep(visitor, comparison, asked.golden, asked.is_own, queued.address)
+        number = self.shared.history.keep(visitor, comparison, asked.golden, asked.is_own, address)
         updates = {"explained": number, "explain": gr.update(interactive=number > 0)}
         if asked.hits is None and comparison.hits:
             updates |= {"base": number, "again": gr.update(interactive=number > 0)}
         return updates
 
-    def _snapshot(self, comparison: Comparison, asked: Asked, is_first: bool = False, ended: str = "") -> Updates:
+    def _snapshot(
+        self, comparison: Comparison, asked: Asked, is_first: bool = False, ended: str = ""
+    ) -> dict[str, Any]:
         """What a comparison looks like now; `ended` says how it ended."""
         alone, notes = html.said_first(comparison, asked.found)
         updates: dict[str, Any] = {

@@ -109,6 +109,7 @@ class Form:
     def _lay_out_options(self) -> None:
         self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))
         self._add(gr.Radio(IN_WORDS, value="examples", label="Words in place of the tokens", elem_id="baseline"))
+        self._add(gr.Checkbox(label="Blind test: hide which answer is which until you choose", elem_id="blind"))
         with gr.Accordion("Advanced settings", open=False):
             examples = self.documents.examples(self.documents.collections[0])
             self._add(
