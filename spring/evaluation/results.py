@@ -140,15 +140,16 @@ def _row(record: dict[str, str]) -> Row:
 
 def safe_csv(rows: Iterable[Row]) -> str:
     """Rows as CSV for a spreadsheet; a cell that it would take for a formula gets a leading quotation mark."""
-
-    def defuse(cell: Any) -> Any:
-        return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
-
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(Row._fields)
-    writer.writerows([defuse(cell) for cell in _cells(row)] for row in rows)
+    writer.writerows(defused(_cells(row)) for row in rows)
     return out.getvalue()
+
+
+def defused(cells: Iterable[Any]) -> list[Any]:
+    """Cells of a row, where those that a spreadsheet would take for a formula get a leading quotation mark."""
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell for cell in cells]
 
 
 def as_json(

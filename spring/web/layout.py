@@ -11,13 +11,14 @@ from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab
 from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.history import HistoryTab
 from spring.web.tabs.link import Links
 from spring.web.tabs.sweep import SweepTab
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.requests import visitor_of
 
-TABS: tuple[type[Tab], ...] = (CompareTab, SweepTab, EvaluateTab)  # the first one is open at first
+TABS: tuple[type[Tab], ...] = (CompareTab, SweepTab, EvaluateTab, HistoryTab)  # the first one is open at first
 
 PAPER = "https://arxiv.org/abs/2405.19670"
 HEADER = f"""
