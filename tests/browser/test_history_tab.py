@@ -25,17 +25,19 @@ def test_comparisons_are_shown_again_copied_and_exported(page):
     page.page.locator("#history-list label").nth(1).click()  # the newest is first
     page.page.wait_for_selector("#history-answers .asked")
     assert page.text("#history-answers") == first
+    assert page.page.locator("#history-passages :is(input, button):visible").count() == 0  # nothing to change there
     assert "history-of-orlo-station" in page.text("#history-passages")
     page.page.click("#copy-markdown")
     page.wait(COPIED)
     assert page.page.evaluate("navigator.clipboard.readText()").startswith("## Who built the Mess Hall?")
     assert "## What does the =bell shrew\\* do?" in downloaded(page, "md").read_text(encoding="utf-8")
     with open(downloaded(page, "csv"), encoding="utf-8-sig", newline="") as file:
-        assert [row["virtual_tokens"] for row in csv.DictReader(file)] == ["0", "50"] * 2
+        assert [row["virtual_tokens"] for row in csv.DictReader(file)] == ["0", "50", "0"] * 2
     assert len(json.loads(downloaded(page, "json").read_text(encoding="utf-8"))) == 2
     for theme in ("light", "dark"):
         page.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
         for _ in page.widths(390, 1280):
+            page.wait("!document.getAnimations().some(animation => animation instanceof CSSTransition)")
             for selector in ("#history-list label span", "#history-answers .answer"):
                 assert page.contrast(selector) >= 4.5, (theme, selector)
     page.page.click("#history-clear")
