@@ -96,7 +96,7 @@
   document.addEventListener('keydown', event => {
     if (!onStage() || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === 'Escape') {
-      press('#stop');
+      ['#stop', '#explain-stop'].forEach(press);
       event.target.blur?.();
       return;
     }
