@@ -44,7 +44,7 @@ class Api:
             virtual_tokens: k, from 0 to the number of tokens there are (50).
             passages: how many passages are retrieved, 1 to 20.
             collection: name of a sample collection, for example "Orlo station".
-            documents: files to ask about instead of a collection (PDF, DOCX, HTML, Markdown, TXT, CSV, JSONL).
+            documents: files to ask about instead of a collection (PDF, Word, Excel, HTML, text and others).
             instruction: short for the baseline "instruction".
             max_new_tokens: longest answer, 1 to 256 tokens.
             temperature: 0 is greedy.

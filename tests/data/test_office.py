@@ -130,6 +130,13 @@ def test_a_presentation() -> None:
     assert [heading.level for heading in content.pages[0].headings] == [1, 2]
 
 
+@pytest.mark.parametrize("what", ["presentationml.template.main", "presentationml.slideshow.main"])
+def test_a_template_and_a_show(what: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(pptx())) as archive:
+        types = archive.read("[Content_Types].xml").replace(b"presentationml.presentation.main", what.encode())
+    assert load_pptx(with_part(pptx(), "[Content_Types].xml", types), 9).pages == load_pptx(pptx(), 9).pages
+
+
 def test_a_book() -> None:
     content = load_epub(epub(), MOST)
     assert content.title == "The Miller"

@@ -1,12 +1,20 @@
 """What a file is, by its bytes; its name decides only between the kinds of text."""
 
 import re
+from itertools import chain
 
 from spring.data.loaders.archive import archive_type
 from spring.errors import DocumentError
 
-ARCHIVES = (".docx", ".xlsx", ".pptx", ".epub", ".odt")
-BINARY_TYPES = (".pdf", *ARCHIVES)
+# Zip archives, with other endings of the same kind: templates, shows, and files with macros, which are never run.
+ARCHIVES = {
+    ".docx": (".docx", ".docm", ".dotx", ".dotm"),
+    ".xlsx": (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    ".pptx": (".pptx", ".pptm", ".potx", ".ppsx"),
+    ".epub": (".epub",),
+    ".odt": (".odt", ".ott"),
+}
+BINARY_TYPES = (".pdf", *chain.from_iterable(ARCHIVES.values()))
 _PDF, _ZIP = b"%PDF-", b"PK\3\4"
 _SEARCH = 1024  # bytes; readers of PDF skip as much before it begins
 
@@ -17,7 +25,7 @@ _HTML_SEARCH = 4096  # characters
 
 
 def kind_of(data: bytes, suffix: str) -> str:
-    """One of BINARY_TYPES, `.rtf`, or "" for text, by the first bytes of a file.
+    """`.pdf`, one of ARCHIVES, `.rtf`, or "" for text, by the first bytes of a file.
 
     Raises DocumentError: it is empty, of a kind that is not read, or text under the name of another kind.
     """

@@ -16,7 +16,7 @@ from spring.data.loaders.csv_table import load_csv
 from spring.data.loaders.docx import load_docx
 from spring.data.loaders.epub import load_epub
 from spring.data.loaders.failures import PARSER_ERRORS
-from spring.data.loaders.file_types import kind_of, looks_like_html
+from spring.data.loaders.file_types import ARCHIVES, kind_of, looks_like_html
 from spring.data.loaders.html import load_html
 from spring.data.loaders.json_lines import load_json_lines
 from spring.data.loaders.mail import load_eml
@@ -35,31 +35,35 @@ from spring.data.loaders.text import load_log, load_text
 from spring.data.loaders.workbook import load_xlsx
 from spring.errors import DocumentError
 
-# By the file's bytes, beside .pdf; the number is that of the pages which it may have.
-_BINARY: dict[str, Callable[[bytes, int], Content]] = {
-    ".docx": lambda data, _: load_docx(data),
-    ".xlsx": load_xlsx,
-    ".pptx": load_pptx,
-    ".epub": load_epub,
-    ".odt": lambda data, _: load_odt(data),
-    ".rtf": lambda data, _: load_rtf(data),
-    ".eml": lambda data, _: load_eml(data),
+# What people call the kinds of files, with the endings of their names and what loads them.
+# By a file's bytes, beside PDF; the number is that of the pages which it may have.
+_BINARY_KINDS: dict[str, tuple[tuple[str, ...], Callable[[bytes, int], Content]]] = {
+    "Word": (ARCHIVES[".docx"], lambda data, _: load_docx(data)),
+    "Excel": (ARCHIVES[".xlsx"], load_xlsx),
+    "PowerPoint": (ARCHIVES[".pptx"], load_pptx),
+    "OpenDocument text": (ARCHIVES[".odt"], lambda data, _: load_odt(data)),
+    "EPUB": (ARCHIVES[".epub"], load_epub),
+    "RTF": ((".rtf",), lambda data, _: load_rtf(data)),
+    "e-mail": ((".eml",), lambda data, _: load_eml(data)),
 }
-_TEXT: dict[str, Callable[[str], Content]] = {
-    **dict.fromkeys((".html", ".htm", ".xhtml"), load_html),
-    **dict.fromkeys((".md", ".markdown"), load_markdown),
-    **dict.fromkeys((".txt", ".text"), load_text),
-    ".log": load_log,
-    ".rst": load_rst,
-    ".org": load_org,
-    ".tex": load_tex,
-    **dict.fromkeys((".srt", ".vtt"), load_subtitles),
-    **dict.fromkeys((".csv", ".tsv"), load_csv),
-    **dict.fromkeys((".jsonl", ".ndjson"), load_json_lines),
-    ".json": load_json,
-    ".ipynb": load_notebook,
-    ".xml": load_xml,
+_TEXT_KINDS: dict[str, tuple[tuple[str, ...], Callable[[str], Content]]] = {
+    "HTML": ((".html", ".htm", ".xhtml"), load_html),
+    "Markdown": ((".md", ".markdown"), load_markdown),
+    "text": ((".txt", ".text"), load_text),
+    "logs": ((".log",), load_log),
+    "reStructuredText": ((".rst",), load_rst),
+    "Org": ((".org",), load_org),
+    "LaTeX": ((".tex",), load_tex),
+    "subtitles": ((".srt", ".vtt"), load_subtitles),
+    "CSV": ((".csv", ".tsv"), load_csv),
+    "JSON Lines": ((".jsonl", ".ndjson"), load_json_lines),
+    "JSON": ((".json",), load_json),
+    "Jupyter": ((".ipynb",), load_notebook),
+    "XML": ((".xml",), load_xml),
 }
+FILE_KINDS: tuple[str, ...] = ("PDF", *_BINARY_KINDS, *_TEXT_KINDS)
+_BINARY = {suffix: load for suffixes, load in _BINARY_KINDS.values() for suffix in suffixes}
+_TEXT = {suffix: load for suffixes, load in _TEXT_KINDS.values() for suffix in suffixes}
 MARKUP_TYPES = (".html", ".htm", ".xhtml", ".xml")  # they may declare their encoding
 FILE_TYPES: tuple[str, ...] = (".pdf", *_BINARY, *_TEXT)
 

@@ -15,11 +15,16 @@ _GENERIC = ("PowerPoint Presentation", "PowerPoint-Präsentation", "Présentatio
 def load_pptx(data: bytes, most_pages: int) -> Content:
     """One page for each slide; the title is the properties', else the first slide's."""
     check_zip(data, "presentation", ".pptx", "PowerPoint")
-    from pptx import Presentation  # it takes 0.3 s
-    from pptx.exc import PythonPptxError
+    from pptx.exc import PythonPptxError  # it takes 0.3 s
+    from pptx.package import Package
+    from pptx.parts.presentation import PresentationPart
 
     try:
-        presentation = Presentation(io.BytesIO(data))
+        # Not `pptx.Presentation`, which refuses templates and shows.
+        part = Package.open(io.BytesIO(data)).main_document_part
+        if not isinstance(part, PresentationPart):
+            raise ValueError("its main part is no presentation")
+        presentation = part.presentation
         check_pages(len(presentation.slides), most_pages)
         pages = [build_page(_slide_blocks(slide)) for slide in presentation.slides]
         title = presentation.core_properties.title or ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from spring.data.loaders.registry import FILE_TYPES
+from spring.data.loaders.registry import FILE_KINDS, FILE_TYPES
 from spring.data.questions import Question
 from spring.errors import SpringError
 from spring.web.html.comparison import file_list, queue_line, status
@@ -23,7 +23,7 @@ IN_WORDS = [  # the third answer, by what stands in the place of the tokens
     ("chat template", "chat"),
     ("none", NO_BASELINE),
 ]
-FILE_LEGEND = '<p class="legend">PDF, Word, HTML, Markdown, text, CSV, JSON Lines</p>'
+FILE_LEGEND = f'<p class="legend">{", ".join(FILE_KINDS)}</p>'
 
 
 class Form:
