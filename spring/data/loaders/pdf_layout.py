@@ -1,26 +1,24 @@
 """From the lines of a PDF's pages to paragraphs, list items, table rows and headings.
 
-What repeats on the pages' edges goes; a word or a sentence that crosses a line or a page is put together again.
+A word or a sentence that crosses a line or a page is put together again.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice, pairwise
+from itertools import pairwise
 
 from spring.data.cleaning import CJK
 from spring.data.loaders.content import Block
 from spring.data.loaders.pdf_lines import Line, PageLines
+from spring.data.loaders.pdf_running import remove_line_numbers, remove_running
 from spring.data.types import LONGEST_TITLE
 
-_EDGE = 0.12  # of a page's height, where headers and footers stand
-_MOST_RUNNING = 4  # lines of a header or a footer
 _LARGER = 1.12  # than the letters of the text are those of a heading
 _MOST_HEADINGS = 0.4  # of all lines; where there are more, large letters mean nothing
 _LONGEST_BOLD = 100  # characters of a heading that is only bold
 _LONGEST_REST = 1_000  # characters of a sentence that are fetched from the next page
-_LINE_NUMBERS = 8  # lines in a row that begin with numbers in a row
 
 # Bullets, those of symbol fonts (private use) too, then numbers and letters.
 _BULLET = r"[•‣◦▪▫■□●○◆◇▶►➢➤✓✔❖∙·⁃※★☆\uf000-\uf0ff]"
@@ -28,8 +26,6 @@ _LETTERED = r"\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)]"
 _ITEM = re.compile(rf"{_BULLET}|[-*–—]|{_LETTERED}|\d+(?:\.\d+)+\.?")
 _MARK = re.compile(rf"(?:{_BULLET}\s*|[-*–—]\s+|{_LETTERED}\s+)(?=\S)")
 _PRIVATE_BULLET = re.compile("^[\uf000-\uf0ff]\\s*")
-_NUMBER = re.compile(r"\d+|\b[ivxl]+\b")
-_PAGE_WORDS = re.compile(r"\b(?:page|pages|seite|p|s|of|von|de|sur|página|pagina|стр|из)\b|[\W_#]", re.IGNORECASE)
 _SENTENCE_END = re.compile("[.!?…。！？][\"'”’»)\\]]*$")
 _FIRST_SENTENCE = re.compile("[.!?…][\"'”’»)\\]]*(?=\\s|$)|[。！？]")
 _WORD = re.compile(r"[^\W_]+(?:[-‐'’][^\W_]+)*")
@@ -55,9 +51,9 @@ def layout(pages: Sequence[PageLines], outline: Mapping[int, Mapping[str, int]])
         outline: by page, from 0: the titles of its bookmarks, as `heading_key` writes them, with their levels.
 
     """
-    _remove_running(pages)
+    remove_running(pages)
     for page in pages:
-        _remove_line_numbers(page)
+        remove_line_numbers(page)
     lines = [line for page in pages for line in page.lines]
     words = Counter(word for line in lines for word in _WORD.findall(line.text.lower()))
     sizes = _Sizes(lines)
@@ -70,73 +66,6 @@ def layout(pages: Sequence[PageLines], outline: Mapping[int, Mapping[str, int]])
 def heading_key(text: str) -> str:
     """A heading's letters and digits, by which a bookmark is found on its page; its number does not count."""
     return "".join(re.findall(r"[^\W_]+", re.sub(r"^\W*[\dA-Z]+(?:\.\d+)*\.?\s", "", text).lower()))
-
-
-# --- what repeats ---
-
-
-def _remove_running(pages: Sequence[PageLines]) -> None:
-    """Remove headers, footers and page numbers: the outermost lines, alike on several pages but for their numbers."""
-    found: dict[tuple[str, int], list[tuple[int, Line]]] = defaultdict(list)
-    for number, page in enumerate(pages):
-        for line in page.lines:
-            if line.bottom > (1 - _EDGE) * page.height or line.top < _EDGE * page.height:
-                # Where a page's first and last lines stand varies by some points.
-                found[_NUMBER.sub("#", line.text.lower()), round(line.bottom / 6)].append((number, line))
-    running: set[int] = set()  # by id
-    for (key, _), lines in found.items():
-        on = {number for number, _ in lines}
-        texts = {line.text for _, line in lines}
-        if len(on) < min(len(pages), 3) or len(on) < 2 or (len(pages) == 2 and len(texts) == 1):
-            continue
-        # Lines that differ in their numbers count the pages, or say more than a number, such as a chapter.
-        if len(texts) == 1 or _counts_pages(lines) or (len(texts) < len(on) and _PAGE_WORDS.sub("", key)):
-            running.update(id(line) for _, line in lines)
-    for page in pages:
-        upper = [line for line in page.lines if line.bottom > page.height / 2]
-        lower = [line for line in page.lines if line.bottom <= page.height / 2]
-        for half in (sorted(upper, key=lambda line: -line.bottom), sorted(lower, key=lambda line: line.bottom)):
-            for _, row in islice(groupby(half, key=lambda line: round(line.bottom / 4)), _MOST_RUNNING):
-                gone = {id(line) for line in row} & running
-                if not gone:
-                    break
-                page.lines = [line for line in page.lines if id(line) not in gone]
-
-
-def _counts_pages(lines: Iterable[tuple[int, Line]]) -> bool:
-    """Whether one of the numbers in the lines goes up with the pages."""
-    offsets: Counter[int] = Counter()
-    count = 0
-    for number, line in lines:
-        count += 1
-        offsets.update({int(digits) - number for digits in re.findall(r"\d{1,6}", line.text)})
-        if not re.search(r"\d", line.text):  # Roman
-            offsets.update([-1_000_000])
-    return bool(offsets) and offsets.most_common(1)[0][1] >= 0.6 * count
-
-
-def _remove_line_numbers(page: PageLines) -> None:
-    """Remove numbers that count the lines of a page, beside them or as lines of their own."""
-    numbers = [(place, int(match[1])) for place, line in enumerate(page.lines)
-               if (match := re.match(r"(\d{1,4})(?:\s|$)", line.text))]  # fmt: skip
-    run: list[int] = []
-    counted: set[int] = set()
-    for (place, number), (following, next_number) in pairwise(numbers):
-        if next_number - number in (1, 5) and following - place <= 6:
-            run = run or [place]
-            run.append(following)
-        else:
-            run = []
-        if len(run) >= _LINE_NUMBERS and page.lines[run[0]].left <= min(line.left for line in page.lines) + 20:
-            counted.update(run)
-    kept = []
-    for place, line in enumerate(page.lines):
-        if place in counted:
-            line.cells[0] = re.sub(r"^\d{1,4}\s*", "", line.cells[0])
-            line.cells = [cell for cell in line.cells if cell]
-        if line.cells:
-            kept.append(line)
-    page.lines = kept
 
 
 # --- headings ---
