@@ -18,10 +18,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pypdfium2 as pdfium
 
-from spring.data.loaders import pdf_layout
 from spring.data.loaders.pdf_lines import HYPHEN
 from spring.data.loaders.registry import FILE_TYPES, read_file
 from spring.errors import DocumentError
@@ -149,12 +149,9 @@ def recall(paths: Iterable[Path]) -> dict[str, object]:
     for path in paths:
         try:
             there, kept = raw_words(path), kept_words(path)
-            remove = pdf_layout.remove_running, pdf_layout.remove_line_numbers
-            pdf_layout.remove_running, pdf_layout.remove_line_numbers = lambda pages: None, lambda page: None
-            try:
+            kept_all = {"remove_running": lambda pages: None, "remove_line_numbers": lambda page: None}
+            with patch.multiple("spring.data.loaders.pdf_layout", **kept_all):
                 whole = kept_words(path)
-            finally:
-                pdf_layout.remove_running, pdf_layout.remove_line_numbers = remove
         except (DocumentError, pdfium.PdfiumError):
             continue
         total += there
