@@ -3,7 +3,8 @@
 `python -m benchmarks.reading FOLDER... --old CHECKOUT` reads the files of each type with this checkout and with another
 one, such as `git worktree add /tmp/old 0315bc0`, file by file in turns, each in a process of its own. Printed for each
 type: the files that both could read, their megabytes and pages, seconds and peak memory (MB) of this one and the other,
-how many times faster this one is, and the file that lost most. Without --old, this checkout alone.
+how many times faster this one is, and the file that lost most. Without --old, this checkout alone. The other checkout's
+libraries are found on PYTHONPATH (that one needs beautifulsoup4, which this one does not).
 
 `--recall` takes the words of each PDF from PDFium as they stand, and counts how many the reader kept: of all, and
 without the headers, footers and line numbers that it leaves out by design.
@@ -149,7 +150,7 @@ def recall(paths: Iterable[Path]) -> dict[str, object]:
     for path in paths:
         try:
             there, kept = raw_words(path), kept_words(path)
-            kept_all = {"remove_running": lambda pages: None, "remove_line_numbers": lambda page: None}
+            kept_all: dict[str, Any] = {"remove_running": lambda pages: None, "remove_line_numbers": lambda page: None}
             with patch.multiple("spring.data.loaders.pdf_layout", **kept_all):
                 whole = kept_words(path)
         except (DocumentError, pdfium.PdfiumError):
