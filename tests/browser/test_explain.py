@@ -11,7 +11,7 @@ def test_bars_and_ribbon_explain_the_answers(page):
     page.page.click("#explain")
     page.wait(f"{LINE}.innerText.includes('times more')")
     assert page.page.locator("#bars .bars > li").count() == 3
-    assert page.page.locator("#bars .bar").count() == 6
+    assert page.page.locator("#bars .bar").count() == 9
     assert all(" nats" in text for text in page.page.locator("#bars .bar b").all_inner_texts())
     shown = page.page.locator("#ribbon .panel:visible")
     assert shown.locator("h4").all_inner_texts() == ["With k = 50", "Without virtual tokens", "Without passages"]
