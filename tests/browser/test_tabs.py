@@ -22,6 +22,7 @@ def open_sweep(page, tokens):
 def open_evaluate(page, questions, ks=(), tokens=2):
     """Ask for little: few questions, k = 0 and `ks`."""
     page.shorten(tokens)
+    page.page.get_by_label("none", exact=True).check()
     page.open_tab("Evaluate")
     for k in {1, 5, 20, 50} - {*ks}:
         page.page.locator("#ks label", has_text=str(k)).get_by_text(str(k), exact=True).click()
@@ -49,12 +50,12 @@ def downloaded(page):
 
 def test_a_sweep_shows_every_k_and_where_the_answer_changes(page, address):
     open_sweep(page, 4)
-    page.wait(f"{FILM}.querySelectorAll('.frame').length == 8 && {SWEPT}")
+    page.wait(f"{FILM}.querySelectorAll('.frame').length == 9 && {SWEPT}")
     names = page.page.locator("#film header b").all_inner_texts()
-    assert names == [f"k = {k}" for k in (0, 1, 2, 5, 10, 20, 30, 50)]
-    texts = page.page.locator("#film .answer").all_inner_texts()
+    assert names == ["in words (worked examples)", *(f"k = {k}" for k in (0, 1, 2, 5, 10, 20, 30, 50))]
+    texts = page.page.locator("#film .answer").all_inner_texts()[1:]
     marked = page.page.locator("#film .frame").evaluate_all("frames => frames.map(f => f.matches('.changed'))")
-    assert marked == [False] + [a != b for a, b in pairwise(texts)]
+    assert marked == [False, False] + [a != b for a, b in pairwise(texts)]
     assert page.page.locator("#film :text('changes here')").count() == sum(marked)
     assert "F1" in page.text("#film .meter >> nth=0")  # the example brings its golden answer
     page.page.wait_for_selector(f"#sweep-plot {LINE}", state="attached")
@@ -71,7 +72,7 @@ def test_stop_keeps_the_sweep_and_the_form_asks_on_the_main_tab_alone(page, serv
     kept = page.text("#film")
     page.page.press("#question textarea", "Enter")
     page.page.locator("button.example").nth(1).click()
-    page.wait("document.querySelector('#question textarea').value.includes('Trust')")
+    page.wait("document.querySelector('#question textarea').value.includes('Winch House')")
     page.page.wait_for_timeout(1000)
     assert page.text("#film") == kept
     assert page.page.locator("#answers .asked").count() == 0
@@ -83,7 +84,7 @@ def test_stop_keeps_the_sweep_and_the_form_asks_on_the_main_tab_alone(page, serv
 
 def test_a_newer_comparison_ends_the_sweep(page):
     open_sweep(page, 256)
-    page.wait(f"{FILM}.querySelectorAll('.frame').length == 8")
+    page.wait(f"{FILM}.querySelectorAll('.frame').length == 9")
     page.shorten(2)
     page.page.click("#compare")
     page.wait("document.querySelector('#answers .meter')?.innerText.includes('first token')")
