@@ -31,7 +31,8 @@ from rank_bm25 import BM25Okapi
 from spring.data.types import Passage
 from spring.rag import bm25 as retrieval
 from spring.rag.index import IndexRetriever
-from spring.rag.terms import fold, tokenize, words_of
+from spring.rag.terms import tokenize
+from spring.rag.words import fold, words_of
 
 SIZES = (1_000, 10_000, 50_000)
 VOCABULARY = 50_000

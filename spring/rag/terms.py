@@ -8,17 +8,32 @@ an index can be built in parallel and added to. `benchmarks.retrieval --xquad` m
 
 import re
 import threading
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import chain
 from types import MappingProxyType
 
 import Stemmer
 
-from spring.data.cleaning import CJK, HAN_HIRAGANA, KATAKANA, SOUTHEAST_ASIAN
 from spring.data.types import Passage
+from spring.rag.languages import DEFAULT_LANGUAGE, STEMMED, home_of, language_of, script_of, spoken_in
 from spring.rag.stop_words import STOP_WORDS
+from spring.rag.words import (
+    CJK_RUN,
+    ENDS_IN_POSSESSIVE,
+    LONGEST_KEPT,
+    MOST_KEPT,
+    NUMBER_MARKS,
+    SPACED_NUMBER,
+    SYLLABLE,
+    SYLLABLES,
+    WORD,
+    fold,
+    lower,
+    spaced_numbers,
+    words_of,
+)
 
 RULES = 1
 """Number of this version of the rules; an index on disk made by other rules is refused. Raise it with every change."""
@@ -30,131 +45,12 @@ Chosen on 326 dev questions over 9,929 Wikipedia passages (first passage right: 
 weight of 1, 2, 3, 4; among the first three .883, .887, .887, .883) and on the 60 questions of the sample collections
 (57, 58, 59, 59). The section's weight made no difference there.
 """
-DEFAULT_LANGUAGE = "english"
 
-# --- words: what the regular expression finds; a word may stand for several terms ---
-
-_ZERO_WIDTH = "\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
-# `\w` leaves out the combining marks, which are the vowels of Hindi, Thai and others.
-_MARKS = "".join(chr(c) for c in range(0x300, 0x1F000) if unicodedata.category(chr(c)).startswith("M"))
-_THIN_SPACES = "\u00a0\u2009\u202f"
-_LETTER = rf"[^\W_{CJK}{SOUTHEAST_ASIAN}]"
-_POSSESSIVE = r"(?:['’][sS](?![^\W_]))?"
-_INITIAL = "[A-ZÀ-ÞΑ-ΩА-Я]"
-_WORD = re.compile(  # what is most frequent comes first
-    rf"[A-Za-z][0-9A-Za-z]++(?![^\0-\x7f]){_POSSESSIVE}"
-    rf"|\d{{1,3}}(?:[,.'’{_THIN_SPACES}]\d{{3}})+(?!\d)|\d{{1,3}}(?:,\d\d)+,\d{{3}}(?!\d)"  # 1,900; 1.900.000; 1,00,000
-    rf"|(?<![^\W_])[^\W\d_{CJK}](?:\.[^\W\d_{CJK}])+(?![^\W_])\.?"  # U.S.A.
-    rf"|(?<![^\W_]){_INITIAL}\.(?: {_INITIAL}\.)+"  # J. R. R. Tolkien
-    rf"|[0-9A-Za-z]++(?![^\0-\x7f]){_POSSESSIVE}"
-    rf"|{_LETTER}+(?:[{_MARKS}{_ZERO_WIDTH}]+{_LETTER}*)*{_POSSESSIVE}"
-    rf"|[{KATAKANA}{HAN_HIRAGANA}]+|[{SOUTHEAST_ASIAN}]+"
-)
-_SPACED_NUMBER = re.compile(r"\d(?<![\d.,]\d)\d{0,2}(?: \d{3})+(?![.,]?\d)")  # 1 900 000; or a list of numbers
-_CJK_RUN = re.compile(f"[{KATAKANA}{HAN_HIRAGANA}]+")
-_SYLLABLES = re.compile(f"[{SOUTHEAST_ASIAN}]+")
-_SYLLABLE = re.compile(f"[^{_MARKS}][{_MARKS}]*|[{_MARKS}]+")
-_ENDS_IN_POSSESSIVE = re.compile(r"['’][sS]$")
-_NUMBER_MARKS = re.compile(rf"[,.'’{_THIN_SPACES} ]")
-_LONGEST_CACHED = 40  # characters; a run of Chinese may be a whole sentence, which does not come again
-
-# --- one spelling ---
-
-_ACCENTS = re.compile("[\u0300-\u036f]+")  # of Latin, Greek and Cyrillic letters; other scripts' marks are elsewhere
-_DROPPED = re.compile(f"[{_ZERO_WIDTH}\u0640]+")  # U+0640: what stretches an Arabic word
-_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
-
-
-def _lower(word: str, turkish: bool = False) -> str:
-    """Lower case and compatibility forms (`ﬁ`, full width) of a word in the letters that stemmers know."""
-    if word.isascii() and not turkish:
-        return word.lower()
-    word = _DROPPED.sub("", unicodedata.normalize("NFKC", word))
-    if turkish:
-        word = word.replace("I", "ı").replace("İ", "i")
-    return unicodedata.normalize("NFC", word.lower().replace("i\u0307", "i").replace("ё", "е"))
-
-
-def fold(word: str) -> str:
-    """One spelling for the accented forms of a word and for the digits of all scripts."""
-    if word.isascii():
-        return word.lower()
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _DROPPED.sub("", word)).casefold())
-    folded = unicodedata.normalize("NFC", _ACCENTS.sub("", folded)).translate(_LETTERS)
-    return "".join(str(unicodedata.decimal(c, c)) for c in folded) or word
-
-
-# --- languages ---
-
-_SCRIPTS = (  # last code point of a block, the language that words in it are stemmed in
-    (0x36F, DEFAULT_LANGUAGE),
-    (0x3FF, "greek"),
-    (0x52F, "russian"),
-    (0x58F, "armenian"),
-    (0x5FF, "hebrew"),
-    (0x8FF, "arabic"),
-    (0x97F, "hindi"),
-    (0xB7F, ""),
-    (0xBFF, "tamil"),
-    (0x10FF, ""),
-    (0x11FF, "korean"),
-    (0x1DFF, ""),
-    (0x1EFF, DEFAULT_LANGUAGE),
-    (0x1FFF, "greek"),
-    (0xABFF, ""),
-    (0xD7FF, "korean"),
-)
-_STEMMED = frozenset(Stemmer.algorithms())
-# Letters that name a language as much as a stop word does.
-_TELLING = {
-    "german": "ßäöü", "french": "çêèœùë", "spanish": "ñ¿¡", "portuguese": "ãõâç", "italian": "ìòù", "swedish": "åäö",
-    "danish": "æøå", "norwegian": "æøå", "finnish": "äö", "polish": "ąęłśźżćń", "czech": "ěřůšž", "hungarian": "őűöü",
-    "romanian": "ăâîșțşţ", "turkish": "ğışçöü", "vietnamese": "đơưạảấầẩậắằẵặẹẻẽếềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹ",
-    "ukrainian": "іїєґ", "serbian": "ђјљњћџ", "bulgarian": "ъ", "russian": "ыэ", "persian": "پچژگیک",
-    "chinese": "".join(STOP_WORDS["chinese"]), "japanese": "".join(map(chr, range(0x3041, 0x30FB))),
-    "thai": "".join(map(chr, range(0xE01, 0xE4F))),
-}  # fmt: skip
-_VOTES: dict[str, tuple[str, ...]] = {}  # a word as it may stand in a text, or a letter: the languages it speaks for
-for _language, _words in STOP_WORDS.items():
-    for _word in {form for word in _words for form in (word, word.capitalize(), word.upper())}:
-        _VOTES[_word] = (*_VOTES.get(_word, ()), _language)
-_LETTER_VOTES: dict[str, tuple[str, ...]] = {}
-for _language, _letters in _TELLING.items():
-    for _letter in _letters:
-        _LETTER_VOTES[_letter] = (*_LETTER_VOTES.get(_letter, ()), _language)
-_TELLING_WORDS, _TELLING_LETTERS = frozenset(_VOTES), frozenset(_LETTER_VOTES)
 _FOLDED_STOP_WORDS: Mapping[str, AbstractSet[str]] = MappingProxyType(
     {language: frozenset(fold(word) for word in words) for language, words in STOP_WORDS.items()}
 )
 _CJK_STOP_WORDS = STOP_WORDS["chinese"] | STOP_WORDS["japanese"]
 _PARTICLES = frozenset("はがをにのともでへかれこそするだい何誰") | STOP_WORDS["chinese"]
-
-
-def _language_of(words: Iterable[str], text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:
-    votes: dict[str, int] = {}
-    for word in _TELLING_WORDS.intersection(words):
-        for language in _VOTES[word]:
-            votes[language] = votes.get(language, 0) + 1
-    if not text.isascii():
-        for letter in _TELLING_LETTERS.intersection(text):
-            for language in _LETTER_VOTES[letter]:
-                votes[language] = votes.get(language, 0) + 1
-    return max(votes, key=lambda language: (votes[language], language in preferred)) if votes else ""
-
-
-def language_of(text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:
-    """The language of a text, such as "german"; "" where none of its words and letters tells.
-
-    preferred: those that win where as much speaks for others.
-    """
-    return _language_of(_WORD.findall(text), text, preferred)
-
-
-def _script(word: str) -> str:
-    """The usual language of the script of a word's first letter; "" if there is none or it is not stemmed."""
-    code = ord(word[0])
-    return next((language for end, language in _SCRIPTS if code <= end), "")
-
 
 _local = threading.local()  # a stemmer is not for two threads at once
 
@@ -189,57 +85,65 @@ def _korean(word: str) -> tuple[str, ...]:
 def _stem(word: str, language: str) -> tuple[str, ...]:
     """The terms of one word that has no place inside it where another begins."""
     folded = fold(word)
-    script = _script(folded)
+    script = script_of(folded)
     if script == "korean":
         return _korean(folded)
     if len(folded) < 3 or any(character.isdigit() for character in folded):
         return (folded,)
-    spoken = language if language and _home(language) == script else script
-    if spoken not in _STEMMED:
+    spoken = language if language and home_of(language) == script else script
+    if spoken not in STEMMED:
         return (folded[:6],)
-    stem = fold(_stemmer(spoken)(_lower(word, spoken == "turkish"))) or folded
+    stem = fold(_stemmer(spoken)(lower(word, spoken == "turkish"))) or folded
     return (stem,) if spoken == "english" else (stem[:8],)
-
-
-@lru_cache(maxsize=64)
-def _home(language: str) -> str:
-    """The usual language of the script that a language is written in; "" for one whose words are not stemmed."""
-    return _script(min(STOP_WORDS.get(language, "\uffff")))
 
 
 _Piece = tuple[str, int, int]  # a term, and its start and end within the word
 
 
 def _cut(word: str, language: str) -> tuple[_Piece, ...]:
-    """The terms of what `_WORD` found, each with its place in it."""
-    if _CJK_RUN.fullmatch(word):
+    """The terms of what `WORD` found, each with its place in it."""
+    if CJK_RUN.fullmatch(word):
         characters = [(fold(c), i, i + 1) for i, c in enumerate(word)]
         pairs = [(fold(word[i : i + 2]), i, i + 2) for i in range(len(word) - 1)]
         return tuple(sorted([*characters, *pairs], key=lambda piece: piece[1:]))
-    if _SYLLABLES.fullmatch(word):
-        starts = [syllable.start() for syllable in _SYLLABLE.finditer(word)] + [len(word)]
+    if SYLLABLES.fullmatch(word):
+        starts = [syllable.start() for syllable in SYLLABLE.finditer(word)] + [len(word)]
         spans = zip(starts, starts[2:] or starts[1:], strict=False)
         return tuple((fold(word[first:last]), first, last) for first, last in spans)
     end = len(word)
-    if found := _ENDS_IN_POSSESSIVE.search(word):
+    if found := ENDS_IN_POSSESSIVE.search(word):
         end = found.start()
-    if word[0].isdecimal() and _NUMBER_MARKS.search(word):
-        return ((fold(_NUMBER_MARKS.sub("", word)), 0, end),)
+    if word[0].isdecimal() and NUMBER_MARKS.search(word):
+        return ((fold(NUMBER_MARKS.sub("", word)), 0, end),)
     if "." in word:
         return ((fold(re.sub(r"[. ]", "", word)), 0, end),)
     return tuple((term, 0, end) for term in _stem(word[:end], language))
 
 
-_cut_cached = lru_cache(maxsize=200_000)(_cut)
+_cut_kept = lru_cache(maxsize=2**14)(_cut)
 
 
-@lru_cache(maxsize=200_000)
-def _terms_cached(word: str, language: str) -> tuple[str, ...]:
-    return tuple(term for term, _, _ in _cut(word, language))
+class _Stems(dict[str, tuple[str, ...]]):
+    """The terms of the words of one language, as they come; the most frequent ones are most of any text."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        terms = tuple(term for term, _, _ in _cut(word, self._language))
+        if len(word) <= LONGEST_KEPT:
+            if sum(map(len, tuple(_stems.values()))) >= MOST_KEPT:
+                for stems in tuple(_stems.values()):
+                    stems.clear()
+            self[word] = terms
+        return terms
+
+
+_stems: dict[str, _Stems] = {}  # by the language
 
 
 def _pieces(word: str, language: str) -> tuple[_Piece, ...]:
-    return _cut_cached(word, language) if len(word) <= _LONGEST_CACHED else _cut(word, language)
+    return _cut_kept(word, language) if len(word) <= LONGEST_KEPT else _cut(word, language)
 
 
 def term_spans(text: str, language: str | None = None) -> Iterator[tuple[str, int, int]]:
@@ -256,33 +160,22 @@ def term_spans(text: str, language: str | None = None) -> Iterator[tuple[str, in
 
     """
     language = language_of(text) if language is None else language
-    for match in _WORD.finditer(text):
+    for match in WORD.finditer(text):
         for term, first, last in _pieces(match[0], language):
             yield term, match.start() + first, match.start() + last
-    for match in _SPACED_NUMBER.finditer(text):
+    for match in SPACED_NUMBER.finditer(text):
         yield match[0].replace(" ", ""), match.start(), match.end()
 
 
 def _terms(words: Iterable[str], text: str, language: str) -> list[str]:
-    terms: list[str] = []
-    for word in words:
-        if len(word) <= _LONGEST_CACHED:
-            terms += _terms_cached(word, language)
-        else:
-            terms += (term for term, _, _ in _cut(word, language))
-    terms += (match[0].replace(" ", "") for match in _SPACED_NUMBER.finditer(text))
-    return terms
-
-
-def words_of(text: str) -> list[str]:
-    """What a text is cut into before any of it is stemmed: words, numbers, initials, runs of Chinese and Thai."""
-    return _WORD.findall(text)
+    stems = _stems.get(language) or _stems.setdefault(language, _Stems(language))
+    return [*chain.from_iterable(map(stems.__getitem__, words)), *spaced_numbers(text)]
 
 
 def tokenize(text: str, language: str | None = None) -> list[str]:
     """The terms of a text (see `term_spans`), repeated as often as they occur."""
-    words = _WORD.findall(text)
-    return _terms(words, text, _language_of(words, text) if language is None else language)
+    words = words_of(text)
+    return _terms(words, text, spoken_in(words, text) if language is None else language)
 
 
 def passage_terms(passage: Passage) -> tuple[list[str], str]:
@@ -291,8 +184,8 @@ def passage_terms(passage: Passage) -> tuple[list[str], str]:
     Those of the title come TITLE_WEIGHT times, of the section SECTION_WEIGHT times: their weights as fields (BM25F).
     """
     text = passage.searched
-    words = _WORD.findall(text)
-    language = _language_of(words, text)
+    words = words_of(text)
+    language = spoken_in(words, text)
     terms = _terms(words, text, language)
     for field, weight in ((passage.title, TITLE_WEIGHT), (passage.section, SECTION_WEIGHT)):
         if field and weight > 1:
@@ -301,24 +194,24 @@ def passage_terms(passage: Passage) -> tuple[list[str], str]:
 
 
 def _content_pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
-    """The words of a text that are no stop words: each as `_WORD` found it, or a part of it that is a term of its own.
+    """The words of a text that are no stop words: each as `WORD` found it, or a part of it that is a term of its own.
 
     Yields the word to cut into terms, and its one spelling to show.
     """
     plain = fold(text) == text.lower()  # typed without accents; where there are some, Vietnamese đá is not đã
     stop_words = (_FOLDED_STOP_WORDS if plain else STOP_WORDS).get(language, frozenset[str]())
-    for match in _WORD.finditer(text):
-        word = _ENDS_IN_POSSESSIVE.sub("", match[0])
+    for match in WORD.finditer(text):
+        word = ENDS_IN_POSSESSIVE.sub("", match[0])
         pieces = _pieces(word, language)
-        if _CJK_RUN.fullmatch(word):
+        if CJK_RUN.fullmatch(word):
             for term, first, last in pieces:
                 if term not in _CJK_STOP_WORDS and not _PARTICLES.issuperset(term):
                     yield word[first:last], term
-        elif _SYLLABLES.fullmatch(word):
+        elif SYLLABLES.fullmatch(word):
             yield from ((word[first:last], term) for term, first, last in pieces)
         elif (word.lower() if not plain else fold(word)) not in stop_words:
             yield word, pieces[0][0] if "." in word or word[0].isdecimal() else fold(word)
-    for match in _SPACED_NUMBER.finditer(text):
+    for match in SPACED_NUMBER.finditer(text):
         number = match[0].replace(" ", "")
         yield number, number
 
@@ -356,7 +249,7 @@ def question_terms(question: str, languages: Sequence[str] = ()) -> dict[str, st
 
 def _terms_of(word: str, language: str) -> tuple[str, ...]:
     """The terms of a word; of some neighbouring Chinese characters only all of them together."""
-    return (fold(word),) if _CJK_RUN.fullmatch(word) else tuple(term for term, _, _ in _pieces(word, language))
+    return (fold(word),) if CJK_RUN.fullmatch(word) else tuple(term for term, _, _ in _pieces(word, language))
 
 
 def new_words(answer: str, question: str) -> set[str]:

@@ -5,8 +5,9 @@ import threading
 import pytest
 
 from spring.data.types import Passage
+from spring.rag.languages import language_of
 from spring.rag.stop_words import STOP_WORDS
-from spring.rag.terms import language_of, marked_spans, new_words, passage_terms, question_terms, term_spans, tokenize
+from spring.rag.terms import marked_spans, new_words, passage_terms, question_terms, term_spans, tokenize
 
 
 @pytest.mark.parametrize(
