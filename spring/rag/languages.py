@@ -61,7 +61,8 @@ def spoken_in(words: Iterable[str], text: str, preferred: Sequence[str] = (DEFAU
         for letter in _TELLING_LETTERS.intersection(_NOT_ASCII.findall(text)):
             for language in _LETTER_VOTES[letter]:
                 votes[language] = votes.get(language, 0) + 1
-    return max(votes, key=lambda language: (votes[language], language in preferred)) if votes else ""
+    # Last by name: a tie must not depend on the order of a set, which changes from process to process.
+    return max(votes, key=lambda language: (votes[language], language in preferred, language)) if votes else ""
 
 
 def language_of(text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:

@@ -137,3 +137,14 @@ def test_threads_may_stem_at_once() -> None:
     for thread in threads:
         thread.join()
     assert found == [expected] * 4
+
+
+def test_a_tie_of_two_languages_does_not_depend_on_the_order_of_a_set() -> None:
+    telling = {}  # for each language a word of it alone
+    for language, words in STOP_WORDS.items():
+        others = {word for other, theirs in STOP_WORDS.items() if other != language for word in theirs}
+        if language != "english" and (own := sorted(w for w in set(words) - others if w.isascii() and w.isalpha())):
+            telling[language] = own[-1]
+    pairs = [(a, b) for a in telling for b in telling if a < b]
+    assert len(pairs) > 20
+    assert [language_of(f"{telling[a]} {telling[b]}") for a, b in pairs] == [b for _, b in pairs]
