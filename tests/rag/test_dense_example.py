@@ -1,6 +1,7 @@
 """The example of docs/architecture.md: a dense retriever is a `Retriever`, and `compare` takes it."""
 
 import importlib.util
+import re
 
 import numpy as np
 
@@ -20,6 +21,12 @@ spec.loader.exec_module(example)
 def letters(texts: list[str]) -> np.ndarray:
     """Vectors of letter counts."""
     return np.array([[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts], "f4")
+
+
+def test_the_page_has_the_whole_example() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert (ROOT / "examples" / "dense_retriever.py").read_text().partition('"""\n\n')[2] == block
 
 
 def test_it_ranks_and_names_itself() -> None:
