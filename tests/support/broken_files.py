@@ -6,17 +6,24 @@ import json
 import random
 import zipfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
 import torch
 from hypothesis import strategies as st
+from lxml import etree
 
 from spring.models.virtual_tokens import VirtualTokens
 from tests.support.files import CORPORA, encrypted, pdf, saved, word_file
 from tests.support.hostile import TOO_SLOW, hostile_files
+from tests.support.whole_files import WHOLE
 
-FORMATS = (".pdf", ".docx", ".html", ".md", ".txt", ".csv", ".jsonl")
+ARCHIVES = (".docx", ".xlsx", ".pptx", ".epub", ".odt")
+TEXTS = (".html", ".md", ".txt", ".csv", ".jsonl", ".json", ".ipynb", ".xml", ".rst", ".org", ".tex", ".srt")
+FORMATS = (".pdf", *ARCHIVES, ".rtf", ".eml", *TEXTS)
+_XML = (".xml", ".rels", ".opf", ".xhtml")
+_MAIN_PARTS = ("document.xml", "sheet1.xml", "slide1.xml", "content.xml", ".xhtml", ".opf", "styles.xml", "data.pkl")
 
 # What the formats are sensitive to.
 WORDS = (
@@ -26,7 +33,11 @@ WORDS = (
     b"<w:p>", b"</w:p>", b"<w:tbl>", b"<w:tr>", b"<!DOCTYPE a [", b"<!ENTITY b 'c'>", b"&b;", b"&#xD800;", b"&#0;",
     b"<table>", b"</tr>", b"<script>", b"<!--", b"-->", b"<![CDATA[", b"<svg>", b"<template>", b"<plaintext>",
     b'"', b'""', b",", b";", b"\t", b"\r", b"\n\n", b"{", b"}", b'{"text": "', b"\\ud800", b"\\u0000", b"null", b"NaN",
-    b"# ", b"```", b"| a |", b"- ", "\u2028".encode(), "\u0301".encode() * 40, "\U0001f600".encode(), b"a" * 5_000,
+    b"# ", b"```", b"| a |", b"- ", b"{\\rtf1", b"\\'", b"\\u-1?", b"\\bin9999999 ", b"\\trowd", b"\\cell", b"\\end{",
+    b"\\begin{tabular}", b"\\section{", b"$$", b"\\(", b"\\\\", b"+--+", b"====", b".. code::\n\n  ", b"``", b"]]",
+    b"#+begin_src\n", b"\n* ", b" --> ", b"--b\n", b"Content-Type: multipart/mixed; boundary=b\n", b"=?utf-8?b?",
+    b"<a ", b'r="XFD1048576"', b't="s"', b'table:number-columns-repeated="99999999"', b'"cells": [', b'"source": ',
+    b"[[", b"1e400", "\u2028".encode(), "\u0301".encode() * 40, "\U0001f600".encode(), b"a" * 5_000,
 )  # fmt: skip
 
 
@@ -35,14 +46,14 @@ WORDS = (
 
 @cache
 def seeds(suffix: str) -> tuple[bytes, ...]:
-    """Real files of a format, and the hostile ones that take no time."""
+    """Real files of a format, a good one first, and the hostile ones that take no time."""
     files = [path.read_bytes() for path in sorted(CORPORA.rglob(f"documents/*{suffix}"))]
+    if suffix in WHOLE:
+        files.insert(0, WHOLE[suffix]())
     hostile = (file for file in hostile_files().values() if TOO_SLOW not in file.line and len(file.data) < 9_000)
     files += [file.data for file in hostile if file.name.endswith(suffix)]
     if suffix == ".pdf":
         files += [pdf(["The lamp burns."], [], ["Whale oil."]), encrypted(pdf(["Lamp."]), "")]
-    if suffix == ".docx":
-        files.append(saved(word_file()))
     return tuple(files)
 
 
@@ -70,16 +81,43 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def mutated_tree(data: bytes, chance: random.Random) -> bytes:
+    """XML with elements taken away, doubled, moved and renamed, and texts and attributes changed: still XML."""
+    try:
+        root = etree.fromstring(data[: 2**17])
+    except etree.XMLSyntaxError:
+        return mutated(data, chance)
+    for _ in range(chance.choice((1, 2, 4, 8))):
+        elements = [element for element in root.iter(etree.Element) if element is not root]
+        if not elements:
+            break
+        element, other = chance.choice(elements), chance.choice(elements)
+        word = "".join(filter(str.isprintable, chance.choice(WORDS).decode("utf-8", "ignore")))
+        match chance.randrange(5):
+            case 0:
+                element.getparent().remove(element)
+            case 1:
+                other.append(deepcopy(element))
+            case 2:
+                element.tag = other.tag
+            case 3 if element.attrib:
+                element.set(chance.choice(list(element.attrib)), word)
+            case _:
+                element.text = word
+    return etree.tostring(root)
+
+
 def mutated_inside(data: bytes, chance: random.Random, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """An archive with a part or two of it changed, so that it is still an archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as whole, zipfile.ZipFile(buffer, "w", method) as archive:
         names = whole.namelist()
         chosen = {*chance.sample(names, k=min(len(names), chance.choice((1, 1, 2))))}
-        chosen |= {name for name in names if name.endswith(("document.xml", "data.pkl")) and chance.random() < 0.7}
+        chosen |= {name for name in names if name.endswith(_MAIN_PARTS) and chance.random() < 0.7}
         for name in names:
             content = whole.read(name)
-            archive.writestr(name, mutated(content, chance) if name in chosen else content)
+            change = mutated_tree if name.endswith(_XML) and chance.random() < 0.8 else mutated
+            archive.writestr(name, change(content, chance) if name in chosen else content)
     return buffer.getvalue()
 
 
@@ -87,9 +125,9 @@ def mutation(suffix: str) -> Callable[[int], bytes]:
     def make(number: int) -> bytes:
         chance = random.Random(number)
         data = chance.choice(seeds(suffix))
-        if suffix == ".docx" and zipfile.is_zipfile(io.BytesIO(data)) and chance.random() < 0.7:
+        if suffix in ARCHIVES and zipfile.is_zipfile(io.BytesIO(data)) and chance.random() < 0.7:
             return mutated_inside(data, chance)
-        return mutated(data, chance)
+        return (mutated_tree if suffix == ".xml" and chance.random() < 0.5 else mutated)(data, chance)
 
     return make
 
@@ -104,6 +142,12 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 ROWS = st.fixed_dictionaries({}, optional=dict.fromkeys(("contents", "text", "title", "id"), TEXT | VALUES))
+CELLS = VALUES | st.fixed_dictionaries(
+    {"cell_type": st.sampled_from(("markdown", "code", "raw")), "source": TEXT | VALUES},
+    optional={
+        "outputs": VALUES | st.lists(st.fixed_dictionaries({}, optional={"text": VALUES, "data": VALUES}), max_size=3)
+    },
+)
 TAGS = ("p", "div", "b", "table", "tr", "td", "h1", "title", "li", "pre", "script", "template", "svg", "rt", "body")
 HTML = st.recursive(
     TEXT,
@@ -144,13 +188,17 @@ def made_up(suffix: str) -> st.SearchStrategy[bytes]:
             return st.builds(as_pdf, st.lists(st.lists(TEXT, max_size=4), min_size=1, max_size=3))
         case ".docx":
             return st.builds(as_docx, st.lists(TEXT, max_size=4))
-        case ".html":
+        case ".html" | ".xml":
             return encoded(HTML)
         case ".csv":
             return encoded(st.builds(as_csv, st.lists(st.lists(TEXT, max_size=5), max_size=5)) | TEXT)
         case ".jsonl":
             rows = (ROWS | VALUES).map(lambda row: json.dumps(row, ensure_ascii=False)) | TEXT
             return encoded(st.lists(rows, max_size=6).map("\n".join))
+        case ".json":
+            return encoded(VALUES.map(json.dumps))
+        case ".ipynb":
+            return encoded(st.lists(CELLS, max_size=4).map(lambda cells: json.dumps({"cells": cells})))
     return encoded(TEXT) | st.binary(max_size=300)
 
 

@@ -25,7 +25,7 @@ from spring.models.token_files import PT_LIMITS
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
 from spring.settings import READING_LIMITS
-from tests.support.broken_files import FORMATS, broken_token_file, files, whole_token_files
+from tests.support.broken_files import FORMATS, broken_token_file, files, seeds, whole_token_files
 
 DAY = 86_400.0  # seconds
 GRACE = 3.0  # seconds beyond a limit that killing a child may take
@@ -89,7 +89,7 @@ class Fuzzer:
             (self.kept / f"{outcome.replace(' ', '-')}-{self.number}-{counts[outcome]}{suffix}").write_bytes(data)
 
     def documents(self, suffix: str, count: int) -> None:
-        """Files of one format, through one child as long as it lives, and what the server then does with them."""
+        """A good file of a format, then broken ones, through one child as long as it lives, and the server's part."""
         limits = replace(READING_LIMITS, upload_seconds=DAY)
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -106,7 +106,8 @@ class Fuzzer:
                 path.write_bytes(data)
                 self._note(suffix, judge(read, limits.file_seconds), data, suffix)
 
-            examples(count, self.number, files(suffix), use)
+            use(seeds(suffix)[0])
+            examples(count - 1, self.number, files(suffix), use)
 
     def token_files(self, count: int) -> None:
         """Token files, through all that the command line does with them."""

@@ -21,6 +21,7 @@ ENTITIES = "it defines entities, which are not read; save it again without a doc
 DEEP = "it is nested too deeply; give a smaller part of it"
 NO_TEXT = "it does not look like text; save it as UTF-8 text"
 NO_ROW = 'no row has text (row 1 skipped ({})); each must be an object with "contents" or "text"'
+NO_WORDS = "it has no words; check that it is the right file"
 PROGRAM = "it is a program, no document; check that it is the right file"
 
 
@@ -158,6 +159,7 @@ def hostile_files() -> Mapping[str, Hostile]:
         "xml: nested deeply": ("deep.xml", b"<a>" * 100_000, DAMAGED),
         "json: nested deeply": ("deep.json", b'{"a":[' * 400 + b"1" + b"]}" * 400, DEEP),
         "rtf: nested deeply": ("deep.rtf", b"{\\rtf1 " + b"{" * 100_000 + b"lamp", "1 page, 1 passage"),
+        "rtf: a title that never ends": ("title.rtf", b"{\\rtf1 {\\title " + b"a\\u1 " * 20_000, NO_WORDS),
         "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (
@@ -170,7 +172,7 @@ def hostile_files() -> Mapping[str, Hostile]:
         "jsonl: nested deeply": ("deep.jsonl", b"[" * 100_000 + b"]" * 100_000, NO_ROW.format("nested too deeply")),
         "jsonl: 5,000 digits": ("digits.jsonl", b'{"text": ' + b"9" * 5_000 + b"}", NO_ROW.format("not valid JSON")),
         "a name that climbs": ("../../climb.txt", b"The lamp burns.", "1 page, 1 passage"),
-        "no words": ("blank.md", b" \n\t\n", "it has no words; check that it is the right file"),
+        "no words": ("blank.md", b" \n\t\n", NO_WORDS),
         "no bytes": ("none.pdf", b"", "it is empty; save it again"),
         "a program renamed": ("setup.pdf", b"MZ\x90\0\3\0\0\0" + bytes(400), PROGRAM),
         "a program renamed to text": ("run.txt", b"\x7fELF\2\1\1\0" + bytes(400), PROGRAM),

@@ -8,7 +8,9 @@ from spring.data.cleaning import table_row
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 
 _PICTURE = re.compile(r"(?:[0-9a-fA-F]{2}[\r\n]*){128,}")  # bytes as digits
-_TITLE = re.compile(r"\{\\title\s+((?:[^{}\\]|\\'[0-9a-f]{2}|\\u-?\d+\s?\??)+)\}")
+_TITLE = re.compile(
+    r"\{\\title\s+((?:[^{}\\]|\\'[0-9a-f]{2}|\\u-?\d+\s?\??)++)\}"
+)  # ++: no going back, which never ends
 
 
 def load_rtf(data: bytes) -> Content:
