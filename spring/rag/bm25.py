@@ -7,7 +7,7 @@ with rank-bm25's own idf a matching word counts against the only passage, and fo
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from spring.data.types import Passage
 from spring.rag.retriever import Hit
 from spring.rag.terms import passage_terms, question_terms, searched_languages
 
+PROGRESS = 1_000  # passages between two reports of an index that is built
+
 
 class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types
     def _calc_idf(self, nd: Mapping[str, int]) -> None:
@@ -26,12 +28,20 @@ class _LuceneOkapi(BM25Okapi):  # type: ignore[misc]  # rank-bm25 has no types
 
 
 class Bm25Retriever:
-    """An index of passages. It never changes, so threads may share it."""
+    """An index of passages. It never changes, so threads may share it.
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    Args:
+        passages: what to index.
+        progress: called now and then with the number of passages indexed so far; an error that it raises ends the work.
+
+    """
+
+    def __init__(self, passages: Sequence[Passage], progress: Callable[[int], None] = lambda done: None) -> None:
         self.passages = tuple(passages)
         tokens, languages = list[list[str]](), Counter[str]()
-        for passage in self.passages:
+        for done, passage in enumerate(self.passages):
+            if done and done % PROGRESS == 0:
+                progress(done)
             terms, language = passage_terms(passage)
             tokens.append(terms)
             languages[language] += 1

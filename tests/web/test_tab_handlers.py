@@ -22,9 +22,12 @@ from spring.evaluation.progress import EvaluationRun, first_questions, without_t
 from spring.evaluation.runner import Done, Row, usual_ks
 from spring.evaluation.summary import summarize
 from spring.generation.types import Answer
+from spring.rag import bm25
 from spring.rag.library import Library
+from spring.rag.terms import passage_terms
 from spring.settings import AppSettings
 from spring.web.html import evaluation as render_evaluation
+from spring.web.html.comparison import status
 from spring.web.shared import LOADING, Shared
 from spring.web.tabs import evaluate as evaluate_tab
 from spring.web.tabs.compare import CompareTab
@@ -629,3 +632,52 @@ def test_the_table_has_one_row_for_each_k() -> None:
     html = render_evaluation.score_table(summarize(rows))
     assert html.index('<th scope="row">0</th>') < html.index('<th scope="row">5</th>')
     assert "<td>1</td><td>1.000</td><td>0.500</td><td>0.000</td>" in html
+
+
+def texts_in(folder: Path, count: int) -> list[str]:
+    files = [folder / f"{index}.txt" for index in range(count)]
+    for index, file in enumerate(files):
+        file.write_text(f"The {index}th ferry leaves at nine.")
+    return [str(file) for file in files]
+
+
+def test_an_upload_says_how_far_it_is(shared, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bm25, "PROGRESS", 2)
+    said = [updates["files"] for updates in Form(shared).upload(ME, texts_in(tmp_path, 3))]
+    lines = [f"Reading {place} of 3 files: {place - 1}.txt …" for place in (1, 2, 3)]
+    assert said[:-1] == [status(line) for line in [*lines, "Indexing 2 of 3 passages …"]]
+    assert shared.sessions.documents("me").collection.results[2].line in said[-1]
+    assert shared.reading.idle
+
+
+def test_documents_removed_while_they_are_indexed_stay_away(shared, tmp_path, monkeypatch) -> None:
+    form, indexed = Form(shared), []
+
+    def removed(passage):
+        indexed.append(passage)
+        form.forget(ME)
+        return passage_terms(passage)
+
+    monkeypatch.setattr(bm25, "PROGRESS", 1)
+    monkeypatch.setattr(bm25, "passage_terms", removed)
+    *_, last = form.upload(ME, texts_in(tmp_path, 3))
+    assert "stopped" in last["files"]
+    assert len(indexed) == 1
+    assert not shared.sessions.has("me")
+
+
+def test_an_upload_whose_page_is_gone_stops(shared, tmp_path, monkeypatch) -> None:
+    gone, over = threading.Event(), threading.Event()
+
+    def add(files, queued, visitor, address, say) -> None:
+        say("begun")
+        gone.wait(10)
+        over.set() if queued.over else None
+
+    monkeypatch.setattr(shared.documents, "add", add)
+    upload = Form(shared).upload(ME, texts_in(tmp_path, 1))
+    assert "begun" in next(upload)["files"]
+    upload.close()
+    gone.set()
+    assert over.wait(10)
+    assert shared.reading.idle

@@ -24,6 +24,7 @@ def read_each(
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
     before: Iterable[FileResult] = (),
+    progress: Callable[[int, str], None] = lambda place, name: None,
 ) -> Iterator[tuple[FileResult, list[Passage]]]:
     """Read files one after the other, in one child as long as none of them ends it.
 
@@ -32,6 +33,7 @@ def read_each(
         limits: of one file and of all of them.
         stop: whether the reading should end.
         before: files that were read before; their copies are not read again.
+        progress: called before each file with its place, from 1, and its name.
 
     Yields:
         For each file, in order, what became of it and its passages; of a bad file, what was wrong with it; of a copy
@@ -45,7 +47,8 @@ def read_each(
     known = {result.digest: result.name for result in before if result.pages and result.digest}
     try:
         with Sandbox("spring.data.sandbox.jobs:document_job", limits, stop) as sandbox:
-            for path, name in files:
+            for place, (path, name) in enumerate(files, 1):
+                progress(place, name)
                 digest = content_digest(path)
                 if digest in known:
                     yield copy_result(name, known[digest], digest), []
@@ -70,6 +73,7 @@ def parse_documents(
     before: Sequence[FileResult] = (),
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Collection:
     """Read uploaded files into passages; a bad file's result says what was wrong with it, and the others are read.
 
@@ -78,6 +82,7 @@ def parse_documents(
         before: the files that the visitor has uploaded before: their names are taken, their copies not read again.
         limits: of one file and of all of them.
         stop: whether the visitor has pressed Stop or left.
+        say: called with a line about each file before it is read.
 
     Raises:
         DocumentError: the files are too large together, or the visitor wants no more.
@@ -86,7 +91,11 @@ def parse_documents(
     _check_bytes(paths, limits)
     taken = {result.name for result in before}
     files = [(path, free_name(shown_name(path.name)[-_LONGEST_NAME:], taken)) for path in paths]
-    return _collected(read_each(files, limits, stop, before))
+
+    def about(place: int, name: str) -> None:
+        say(f"Reading {place} of {len(files)} files: {name} …" if len(files) > 1 else f"Reading {name} …")
+
+    return _collected(read_each(files, limits, stop, before, about))
 
 
 def parse_collection(paths: Iterable[Path]) -> Collection:

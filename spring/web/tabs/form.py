@@ -1,6 +1,7 @@
 """The form beside the tabs: documents, question and options, which all tabs use."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,7 @@ from spring.web.html.comparison import file_list, queue_line, status
 from spring.web.shared import Shared
 from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.documents import OWN, joined_answers
+from spring.web.visitors.progress import lines_of
 from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, NO_BASELINE, text_of, visitor_of
 
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
@@ -164,12 +166,14 @@ class Form:
             for place in queue.wait(queued):
                 yield {"files": status(queue_line(place))}
             if not queued.over:
-                results, is_usable = self.documents.add(files, queued, visitor, address)
+                add = partial(self.documents.add, files, queued, visitor, address)
+                results, is_usable = yield from lines_of(add, lambda line: {"files": status(line)})
                 chosen = {"collection": OWN} if is_usable else {}
                 yield {"upload": None, "files": file_list(results), **chosen}
         except SpringError as error:
             yield {"upload": None, "files": status(str(error), kind="error")}
         finally:
+            queued.ended = True  # should the page be gone, what still reads for it stops
             queue.finish(queued)
             self.documents.discard(files)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from spring.data.questions import Question
 from spring.data.types import Collection, FileResult
 from spring.errors import PromptError
+from spring.rag.bm25 import Bm25Retriever
 from spring.rag.library import Library
 from spring.settings import READING_LIMITS, ReadingLimits
+from spring.web.visitors.progress import Say, silent
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import LONGEST_QUESTION, read_uploads, text_of
 from spring.web.visitors.sessions import Sessions
@@ -72,13 +74,16 @@ class VisitorDocuments:
             )
         return library
 
-    def read(self, files: Sequence[str], request: QueuedRequest, before: Collection = NO_DOCUMENTS) -> Collection:
+    def read(
+        self, files: Sequence[str], request: QueuedRequest, before: Collection = NO_DOCUMENTS, say: Say = silent
+    ) -> Collection:
         """Read uploaded files and remove them from the disk.
 
         Args:
             files: their paths.
             request: the reading stops when this is over.
             before: what the visitor has uploaded before.
+            say: called with a line about each file.
 
         Raises:
             PromptError: there is no file, there are too many, they are no longer here, or have too many passages.
@@ -89,7 +94,7 @@ class VisitorDocuments:
         try:
             if not all(path.is_file() for path in paths):
                 raise PromptError("The files are no longer here: please upload them again.")
-            added = read_uploads(paths, before.results, self._limits, lambda: request.over)
+            added = read_uploads(paths, before.results, self._limits, lambda: request.over, say)
         finally:
             self.discard(files)
         if (count := len(before.passages) + len(added.passages)) > MAX_OWN_PASSAGES:
@@ -100,26 +105,33 @@ class VisitorDocuments:
         return added
 
     def add(
-        self, files: Sequence[str], request: QueuedRequest, visitor: str, address: str
+        self, files: Sequence[str], request: QueuedRequest, visitor: str, address: str, say: Say = silent
     ) -> tuple[Sequence[FileResult], bool]:
-        """Read uploaded files and add them to the visitor's documents.
+        """Read uploaded files and add them to the visitor's documents; `say` is called with how far that is.
 
         Returns:
             What became of every file that the visitor has uploaded, and whether there is anything to ask about.
 
         Raises:
-            PromptError, DocumentError: as of `read`.
+            PromptError, DocumentError: as of `read`; or the request was over before all was indexed.
             BusyError: there is no room for more documents.
 
         """
-        added = self.read(files, request, self._own(visitor))
+        added = self.read(files, request, self._own(visitor), say)
         with self._adding:  # another upload of the same visitor may have been read meanwhile
             before = self._own(visitor)
             results, passages = before.results + added.results, before.passages + added.passages
             if passages:
                 joined = Collection(before.documents + added.documents, passages, results)
-                self.sessions.keep(visitor, Library.build(OWN, joined), address)
+                index = Bm25Retriever(passages, lambda done: self._indexed(request, done, len(passages), say))
+                self._indexed(request, len(passages), len(passages), silent)
+                self.sessions.keep(visitor, Library(OWN, joined, index), address)
         return results, bool(passages)
+
+    def _indexed(self, request: QueuedRequest, done: int, count: int, say: Say) -> None:
+        if request.over:  # such as when the visitor has removed all documents meanwhile
+            raise PromptError("The files were not added: this was stopped, or took too long.")
+        say(f"Indexing {done:,} of {count:,} passages …")
 
     def discard(self, files: Sequence[str]) -> None:
         """Remove uploaded files from the disk."""

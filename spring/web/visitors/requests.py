@@ -131,8 +131,9 @@ def read_uploads(
     before: Sequence[FileResult] = (),
     limits: ReadingLimits = READING_LIMITS,
     stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Collection:
-    """Read uploaded documents; `before` are those that the visitor has uploaded before.
+    """Read uploaded documents; `before` are those that the visitor has uploaded before, `say` hears how far it is.
 
     Raises:
         PromptError: there is none, or there are too many.
@@ -143,4 +144,4 @@ def read_uploads(
         raise PromptError("Choose one or more files to upload.")
     if (count := len(paths) + len(before)) > limits.files:
         raise PromptError(f"{count} files are too many; at most {limits.files}.")
-    return parse_documents(paths, before, limits, stop)
+    return parse_documents(paths, before, limits, stop, say)
