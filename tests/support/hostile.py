@@ -18,6 +18,7 @@ BOMB = "it unpacks to far more than a Word file holds; save it again as .docx"
 NO_ZIP = "it could not be read, its zip archive is put together wrongly; save it again as .docx"
 DTD = "it holds a document type definition, which Word never writes; save it again as .docx"
 ENTITIES = "it defines entities, which are not read; save it again without a document type definition"
+CROWDED = "one of its tags has too many attributes; save it again, or give a smaller part of it"
 DEEP = "it is nested too deeply; give a smaller part of it"
 NO_TEXT = "it does not look like text; save it as UTF-8 text"
 NO_ROW = 'no row has text (row 1 skipped ({})); each must be an object with "contents" or "text"'
@@ -123,6 +124,18 @@ def endless_pdf() -> bytes:
     return raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", tree, b"<</Type/Pages/Kids[2 0 R]/Parent 2 0 R>>")
 
 
+def bookmarks_pdf() -> bytes:
+    """Its bookmarks follow each other in a circle."""
+    catalog = b"<</Type/Catalog/Pages 2 0 R/Outlines 4 0 R>>"
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 6 0 R/Resources<</Font<</F 7 0 R>>>>>>"
+    mark = b"<</Title(Lamp)/Parent 4 0 R/Next 5 0 R/First 5 0 R/Last 5 0 R/Dest[3 0 R/Fit]>>"
+    text = b"BT /F 1 Tf 1 1 Td (lamp) Tj ET"
+    stream = b"<</Length %d>>stream\n%s\nendstream" % (len(text), text)
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    return raw_pdf(catalog, tree, page, b"<</First 5 0 R/Last 5 0 R>>", mark, stream, font)
+
+
 # --- all ---
 
 
@@ -160,6 +173,17 @@ def hostile_files() -> Mapping[str, Hostile]:
         "json: nested deeply": ("deep.json", b'{"a":[' * 400 + b"1" + b"]}" * 400, DEEP),
         "rtf: nested deeply": ("deep.rtf", b"{\\rtf1 " + b"{" * 100_000 + b"lamp", "1 page, 1 passage"),
         "rtf: a title that never ends": ("title.rtf", b"{\\rtf1 {\\title " + b"a\\u1 " * 20_000, NO_WORDS),
+        "html: 300,000 attributes": ("wide.html", b"<p " + b"".join(b"a%d=1 " % n for n in range(300_000)), CROWDED),
+        "xml: 300,000 attributes": ("wide.xml", b"<p " + b"".join(b"a%d='' " % n for n in range(300_000)), CROWDED),
+        "pdf: a circle of bookmarks": ("circle.pdf", bookmarks_pdf(), "1 page, 1 passage"),
+        "rst: nested deeply": (
+            "deep.rst",
+            b"".join(b"  " * n + b".. note:: lamp\n" for n in range(500)),
+            "1 page, 1 passage",
+        ),
+        "tex: nested deeply": ("deep.tex", b"lamp " + b"\\footnote{" * 5_000, "1 page, 1 passage"),
+        "md: nested deeply": ("deep.md", b"> " * 5_000 + b"lamp", "1 page, 1 passage"),
+        "eml: parts in parts": ("deep.eml", b"Subject: lamp\n" + b"Content-Type: message/rfc822\n\n" * 3_000, DAMAGED),
         "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (

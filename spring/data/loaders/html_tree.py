@@ -9,6 +9,7 @@ from typing import TypeAlias
 from lxml import etree, html
 
 from spring.data.cleaning import one_line
+from spring.data.loaders.safe_xml import check_tags
 
 Element: TypeAlias = html.HtmlElement
 
@@ -62,6 +63,7 @@ class _Flattener:
 
 def parse(text: str) -> Element:
     """The root of a page's tree, without comments."""
+    check_tags(text)
     text = re.sub(r"^\s*<\?xml[^>]*>", "", text)  # it may name an encoding, which a text no longer has
     parser = html.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True)
     try:

@@ -21,6 +21,7 @@ _FRONT_MATTER = re.compile(
 _KEY = re.compile(r"^[\w-]+[ \t]*[:=]", re.MULTILINE)
 _TITLE = re.compile(r"""^title[ \t]*[:=][ \t]*(["']?)(.*?)\1[ \t]*$""", re.MULTILINE | re.IGNORECASE)
 _DEEP = re.compile(r"^(?: {0,3}>){20,}", re.MULTILINE)  # markdown-it leaves out what is nested 100 times
+_PARSER = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def load_markdown(text: str) -> Content:
 def markdown_blocks(text: str) -> list[Block]:
     """The blocks of a Markdown text without front matter."""
     text = _DEEP.sub("> ", text)
-    return _Reader().read(MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"]).parse(text))
+    return _Reader().read(_PARSER.parse(text))
 
 
 def _without_front_matter(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from lxml import etree
 from spring.data.cleaning import one_line
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 from spring.data.loaders.json_lines import load_json_lines, row_page
+from spring.data.loaders.safe_xml import check_tags
 from spring.data.rows import json_rows, json_value
 from spring.data.types import Page
 from spring.errors import DocumentError
@@ -42,6 +43,7 @@ def load_xml(text: str) -> Content:
     """The elements that hold plain values as lines of names and values; those with mixed content as paragraphs."""
     if "<!ENTITY" in text:
         raise DocumentError(_ENTITIES)
+    check_tags(text)
     parser = etree.XMLParser(
         resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
     )
