@@ -10,15 +10,20 @@ of 240 paragraphs comes first, and among the first three: by words alone, withou
 
 `--passages N --synthetic` indexes N synthetic passages on disk and asks 200 questions: seconds on the clock and of the
 processors, the peak of the processes' memory (proportional set size), size on disk, and times of a query.
+
+`--memory FILE` reads a file and indexes it as the page does an upload: the memory that the page counts for it, and what
+is given back when it is dropped (tracemalloc), in MiB.
 """
 
 import argparse
+import gc
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,9 +33,11 @@ import numpy as np
 import psutil
 from rank_bm25 import BM25Okapi
 
+from spring.data.sandbox.files import parse_collection
 from spring.data.types import Passage
 from spring.rag import bm25 as retrieval
 from spring.rag.index import IndexRetriever
+from spring.rag.library import Library
 from spring.rag.terms import tokenize
 from spring.rag.words import fold, words_of
 
@@ -170,6 +177,20 @@ def _peak_and_processor_seconds(process: "subprocess.Popen[bytes]") -> tuple[int
     return peak, sum(seconds.values())
 
 
+def memory(path: Path) -> dict[str, float]:
+    """Estimate and measure what one visitor's documents take, in MiB; the caches that all share do not count."""
+    tracemalloc.start()
+    library = Library.build(path.name, parse_collection([path]))
+    gc.collect()
+    held, peak = tracemalloc.get_traced_memory()
+    passages, counted = len(library.collection.passages), library.nbytes
+    del library
+    gc.collect()
+    freed = held - tracemalloc.get_traced_memory()[0]
+    sizes = {"counted MiB": counted, "held MiB": freed, "peak of indexing MiB": peak}
+    return {"passages": passages} | {name: round(size / 2**20, 1) for name, size in sizes.items()}
+
+
 def main() -> None:
     """Print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -177,10 +198,13 @@ def main() -> None:
     parser.add_argument("--xquad", type=Path, metavar="FOLDER", help="word forms in twelve languages")
     parser.add_argument("--passages", type=int, metavar="N", help="with --synthetic: an index on disk of so many")
     parser.add_argument("--synthetic", action="store_true", help="drawn passages")
+    parser.add_argument("--memory", type=Path, metavar="FILE", help="the memory that a visitor's documents take")
     arguments = parser.parse_args()
     figures: list[dict[str, float | str]] | list[dict[str, float]]
     if arguments.xquad:
         figures = [reach(path) for path in sorted(arguments.xquad.glob("xquad.*.json"))]
+    elif arguments.memory:
+        figures = [memory(arguments.memory)]
     elif arguments.passages and arguments.synthetic:
         with tempfile.TemporaryDirectory() as folder:
             figures = [on_disk(arguments.passages, Path(folder))]
