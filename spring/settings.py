@@ -60,6 +60,7 @@ class AppSettings:
     evaluation_questions: int = _variable("SPRING_EVALUATION_QUESTIONS", 50)  # most questions of one run
     evaluation_seconds: int = _variable("SPRING_EVALUATION_SECONDS", 300)  # longest time of one run
     collections: tuple[tuple[str, str], ...] = _variable("SPRING_COLLECTIONS", ())  # NAME=DIR,... of indexes to offer
+    mcp: bool = _variable("SPRING_MCP", False)  # offer the tool `compare` to assistants
     zero_gpu: bool = _variable("SPACES_ZERO_GPU", False)  # set by Spaces where a GPU is lent for one call at a time
 
     @property

@@ -15,9 +15,8 @@ from spring.generation.engine import LocalEngine
 from spring.rag.library import load_samples
 from spring.web.api import Api
 from tests.conftest import ROOT
+from tests.support.documentation import API, package_examples, python_examples
 
-API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
 ORLO = ROOT / "corpora" / "orlo-station"
 INVENTIONS = ROOT / "corpora" / "everyday-inventions"
 
@@ -71,7 +70,7 @@ def test_the_worked_examples_run_one_after_the_other(
     loaded: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
-    for block in BLOCKS[:-1]:
+    for block in package_examples():
         exec(compile(block.replace("runs/api", str(tmp_path)), "docs/api.md", "exec"), names)
     out = capsys.readouterr().out
     assert "Edvard Quillane\n" in out
@@ -81,12 +80,12 @@ def test_the_worked_examples_run_one_after_the_other(
 
 def test_every_public_name_and_argument_of_the_page_is_documented() -> None:
     assert [name for name in spring.__all__ if not re.search(rf"\b{name}\b", API)] == []
-    called = set(re.findall(r"^    (\w+)=", BLOCKS[-1], re.MULTILINE)) | {"collection"}
+    called = set(re.findall(r"^    (\w+)=", python_examples()[0], re.MULTILINE)) | {"collection"}
     assert called - {"api_name"} <= set(inspect.signature(Api.compare).parameters)
 
 
 def test_nothing_documented_is_missing() -> None:
-    for name in re.findall(r"\bspring\.(\w+)", "\n".join(BLOCKS)):
+    for name in re.findall(r"\bspring\.(\w+)", "\n".join(package_examples())):
         assert name in spring.__all__, name
 
 

@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "SPRING_BACKBONE": ("mistral-7b", "mistral-7b"),
     "SPRING_TOKENS": ("/data/tokens.safetensors", "/data/tokens.safetensors"),
     "SPRING_PRECISION": ("4bit", "4bit"),
+    "SPRING_MCP": ("1", True),
     "SPRING_COLLECTIONS": ("Wiki=/data/wiki, Town minutes = /b", (("Wiki", "/data/wiki"), ("Town minutes", "/b"))),
     "SPACES_ZERO_GPU": ("true", True),
     **{name: (str(number), number) for number, name in enumerate(NUMBERS, start=3)},

@@ -1,20 +1,31 @@
 """The endpoint `/compare` for programs."""
 
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components.api_component import Api as Input
+from gradio.data_classes import ListFiles
+from gradio.utils import get_function_description
 
-from spring.data.loaders.registry import FILE_TYPES
 from spring.errors import ModelError, PromptError, SpringError
-from spring.generation.comparison import as_dict, compare
+from spring.generation.comparison import MOST_PASSAGES, as_dict, compare
 from spring.rag.library import Library
 from spring.web.shared import Shared
 from spring.web.visitors.documents import OWN
-from spring.web.visitors.requests import baseline_names, comparison_settings, question_text, visitor_of
+from spring.web.visitors.requests import (
+    LONGEST_QUESTION,
+    MAX_TOKENS,
+    MOST_NEW_TOKENS,
+    baseline_names,
+    comparison_settings,
+    question_text,
+    text_of,
+    visitor_of,
+)
 
-EXPECTED_TOKENS = 50  # the default of k
+NO_FILES = "`documents` must be a list of files that were uploaded, or null."
 
 
 class Api:
@@ -30,7 +41,7 @@ class Api:
         virtual_tokens: float = 50,
         passages: float = 3,
         collection: str = "",
-        documents: list[str] | None = None,
+        documents: Sequence[Any] | None = None,
         instruction: bool = False,
         max_new_tokens: float = 50,
         temperature: float = 0.0,
@@ -44,13 +55,11 @@ class Api:
             virtual_tokens: k, from 0 to the number of tokens there are (50).
             passages: how many passages are retrieved, 1 to 20.
             collection: name of a sample collection, for example "Orlo station".
-            documents: files to ask about instead of a collection (PDF, Word, Excel, HTML, text and others).
+            documents: uploaded files to ask about instead of a collection (PDF, Word, Excel, HTML, text and others).
             instruction: short for the baseline "instruction".
             max_new_tokens: longest answer, 1 to 256 tokens.
             temperature: 0 is greedy.
-            baseline: more answers, with words in place of the virtual tokens: one or several of "instruction" (the
-                paper's instruction), "examples" (three worked examples) and "chat" (the model's chat template), in a
-                list or separated by commas; "plain" is the answer for k = 0, which is always there.
+            baseline: more answers in words: "instruction", "examples" (three worked ones) or "chat", one or a list.
             request: filled in by Gradio.
 
         Returns:
@@ -58,15 +67,15 @@ class Api:
             answers [{virtual_tokens, baseline, instruction, text, new_tokens, ended_by, seconds}].
 
         """
-        shared, documents_of = self.shared, self.shared.documents
+        shared, documents_of, files = self.shared, self.shared.documents, list[str]()
         visitor, address = visitor_of(request)
         queued, held = None, f"{visitor} {next(self._numbers)}"
         try:
             baselines = (*baseline_names(baseline), *(["instruction"] if instruction else []))
             settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, baselines, temperature)
-            text = question_text(question)
-            if documents:
-                library = self._read(documents, visitor, address)
+            text, files = question_text(question), _paths(documents)
+            if files:
+                library = self._read(files, visitor, address)
                 shared.sessions.keep(held, library, address)  # counts towards the memory budgets while it waits
             else:
                 library = documents_of.library(collection, visitor)
@@ -85,7 +94,7 @@ class Api:
             if queued:
                 shared.queue.finish(queued)
             shared.sessions.forget(held)
-            documents_of.discard(documents or [])
+            documents_of.discard(files)
 
     def _read(self, files: Sequence[str], visitor: str, address: str) -> Library:
         """Wait in the queue for reading files, and read them."""
@@ -101,23 +110,59 @@ class Api:
         return library
 
 
+def _paths(documents: Any) -> list[str]:
+    """The paths of uploaded files, which the gateway has checked.
+
+    Raises:
+        PromptError: it is not a list of files.
+
+    """
+    files = documents or []
+    if not (isinstance(files, list) and all(isinstance(f, Mapping) and text_of(f.get("path")) for f in files)):
+        raise PromptError(NO_FILES)
+    return [file["path"] for file in files]
+
+
+class Parameter(NamedTuple):
+    """A parameter of `/compare`: its default, None if it has none, and its JSON schema."""
+
+    default: Any
+    schema: dict[str, Any]
+
+
+def parameters(shared: Shared) -> dict[str, Parameter]:
+    """The parameters of `/compare` by name, with their documentation from the handler's docstring."""
+    files = ListFiles.model_json_schema()
+    given = {
+        "question": Parameter(None, {"type": "string", "maxLength": LONGEST_QUESTION}),
+        "virtual_tokens": Parameter(50, {"type": "integer", "minimum": 0, "maximum": MAX_TOKENS}),
+        "passages": Parameter(3, {"type": "integer", "minimum": 1, "maximum": MOST_PASSAGES}),
+        "collection": Parameter(shared.documents.collections[0], {"type": "string"}),
+        "documents": Parameter(None, files),
+        "instruction": Parameter(False, {"type": "boolean"}),
+        "max_new_tokens": Parameter(50, {"type": "integer", "minimum": 1, "maximum": MOST_NEW_TOKENS}),
+        "temperature": Parameter(0, {"type": "number", "minimum": 0}),
+        "baseline": Parameter([], {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    }
+    _, documented, _ = get_function_description(Api.compare)
+    described = {name: schema | {"description": documented[name]} for name, (_, schema) in given.items()}
+    return {name: Parameter(default, described[name]) for name, (default, _) in given.items()}
+
+
 def add_api(shared: Shared) -> None:
-    """Add the endpoints; their inputs are components that the page does not show. Call it inside `gr.Blocks`."""
-    inputs = {
-        "question": gr.Textbox(visible=False),
-        "virtual_tokens": gr.Number(EXPECTED_TOKENS, visible=False),
-        "passages": gr.Number(3, visible=False),
-        "collection": gr.Textbox(shared.documents.collections[0], visible=False),
-        "documents": gr.File(None, file_count="multiple", file_types=list(FILE_TYPES), visible=False),
-        "instruction": gr.Checkbox(False, visible=False),
-        "max_new_tokens": gr.Number(50, visible=False),
-        "temperature": gr.Number(0, visible=False),
-        "baseline": gr.JSON([], visible=False),
+    """Add the endpoint. Call it inside `gr.Blocks`.
+
+    Its inputs take any value, as the handler says better than Gradio's components what is wrong with one.
+    """
+    inputs: dict[str, Any] = {
+        # Gradio's page of the API shows the "additional_description" alone.
+        name: Input(default, schema | {"additional_description": schema["description"]}, label=name)
+        for name, (default, schema) in parameters(shared).items()
     }
     gr.Button(visible=False).click(
         Api(shared).compare,
-        list(inputs.values()),
-        gr.JSON(visible=False),
+        inputs_kwargs=inputs,
+        outputs=gr.JSON(visible=False, label="answers"),
         api_name="compare",
         concurrency_limit=None,  # the request queue decides who waits
     )

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -12,12 +13,16 @@ from starlette.middleware import Middleware
 from spring.generation.types import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
+from spring.web.api import parameters
 from spring.web.gateway import gradio_patches
 from spring.web.gateway.gateway import Gateway, GatewayLimits
 from spring.web.layout import build_demo, theme
 from spring.web.shared import Shared
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
+
+if TYPE_CHECKING:
+    from spring.web.mcp_tool import McpTool
 
 QUEUE_SIZE = 64  # of Gradio's own queue, which passes everything on to ours at once
 THREADS = 128  # every waiting request has one
@@ -59,7 +64,10 @@ def launch(
         file=settings.upload_megabytes * megabyte,
         direct=frozenset(index for index, fn in demo.fns.items() if fn.queue is False),
         queued=frozenset(index for index, fn in demo.fns.items() if fn.queue is not False),
+        parameters={name: parameter.default for name, parameter in parameters(shared).items()},
     )
+    mcp = _mcp_tool(shared) if settings.mcp else None
+    gateway = Middleware(Gateway, connections=connections, uploads=uploads, limits=limits, mcp=mcp)
     _, address, _ = demo.launch(
         server_name=host,
         server_port=port,
@@ -74,7 +82,7 @@ def launch(
         max_file_size=limits.file,
         max_threads=THREADS,
         state_session_capacity=GRADIO_SESSIONS,
-        app_kwargs={"middleware": [Middleware(Gateway, connections=connections, uploads=uploads, limits=limits)]},
+        app_kwargs={"middleware": [gateway], **({"lifespan": mcp.lifespan} if mcp else {})},
         theme=theme(),
         css_paths=CSS,
         js=SCRIPT.read_text("utf-8"),
@@ -106,6 +114,12 @@ class Site:
             self.shared.sessions.tidy()
             self.shared.history.tidy()
             self._uploads.tidy()
+
+
+def _mcp_tool(shared: Shared) -> "McpTool":
+    from spring.web.mcp_tool import McpTool  # takes time that no page without it has to wait
+
+    return McpTool(shared)
 
 
 def _folder(variable: str) -> Path | None:

@@ -1,8 +1,11 @@
 """The endpoint `/compare` as programs use it."""
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+
+from spring.web.gateway.gateway import NOT_FOUND
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,21 @@ def test_only_compare_is_public_and_its_docstring_is_its_documentation(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert list(endpoints) == ["/compare"]
     assert "virtual tokens" in endpoints["/compare"]["description"]
+    described = {each["parameter_name"]: each["python_type"] for each in endpoints["/compare"]["parameters"]}
+    assert described["passages"] == {"type": "int", "description": "how many passages are retrieved, 1 to 20."}
+    assert described["documents"]["type"] == "list[filepath]"
+    assert all(each["description"] for each in described.values())
+
+
+def test_there_is_no_tool_for_assistants_unless_it_is_switched_on(address):
+    for method in ("GET", "POST"):
+        response = httpx.request(method, f"{address}gradio_api/mcp/", json={})
+        assert (response.status_code, response.json()["detail"]) == (404, NOT_FOUND)
+
+
+def test_the_page_about_the_api_shows_every_parameter_and_how_to_call_it_by_curl(page):
+    page.page.get_by_text("Use via API").click()
+    page.wait("/how many passages are retrieved, 1 to 20/.test(document.body.innerText)")
+    page.page.get_by_text("cURL").first.click()
+    page.wait("/call.v2.compare/.test(document.body.innerText)")
+    page.errors = [error for error in page.errors if "404" not in error]  # it asks for Gradio's monitoring, too

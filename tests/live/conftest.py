@@ -13,7 +13,7 @@ from tests.support.servers import Server, in_a_loop, start, stop, until
 
 NEIGHBOUR = "203.0.113.200"
 SECRET = "What is the secret word?"
-SETTINGS = {"UPLOAD_MB": "1", "SESSION_MB": "2", "SESSIONS_MB": "16", "ANSWER_SECONDS": "3600"}
+SETTINGS = {"UPLOAD_MB": "1", "SESSION_MB": "2", "SESSIONS_MB": "16", "ANSWER_SECONDS": "3600", "MCP": "1"}
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect
@@ -16,17 +16,20 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spring.web.gateway.body import Body, RequestRefused, limited, read, replay
+from spring.web.gateway.calls import Calls
 from spring.web.gateway.headers import SecuredResponse
 from spring.web.gateway.upload import NAME, Receiver, query
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
 
 API = "/gradio_api"
+MCP = f"{API}/mcp"
+CALL = f"{API}/call/compare"  # the one endpoint that programs call by its name
 MAX_BODY = 256 * 2**10  # bytes of a call: some numbers and a question
 MAX_VALUES = 2_000  # in a call: 50 files have some 500
 NOT_FOUND = "There is nothing at this address."
 
-# The requests that the page and gradio_client make.
+# The requests that the page, gradio_client, and programs such as curl make.
 ROUTES = (
     ("GET", r"/"),
     ("GET", r"/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)"),
@@ -36,6 +39,8 @@ ROUTES = (
     ("GET", rf"{API}/file=.*"),
     ("POST", rf"{API}/(queue/join|run/predict|cancel|reset)/?"),
     ("POST", rf"{API}/upload"),
+    ("POST", rf"{API}/call/(v2/)?compare/?"),
+    ("GET", rf"{API}/call/(v2/)?compare/[0-9a-f]{{32}}"),
 )
 _ROUTES = [(method, re.compile(path)) for method, path in ROUTES]
 
@@ -47,14 +52,33 @@ class GatewayLimits(NamedTuple):
     file: int  # bytes of one file
     direct: frozenset[int]  # handlers that are called directly
     queued: frozenset[int]  # handlers that are called through Gradio's queue
+    parameters: Mapping[str, Any]  # of the endpoint that is called by its name: defaults
 
 
 class Gateway:
-    """The ASGI middleware in front of Gradio's application."""
+    """The ASGI middleware in front of Gradio's application.
 
-    def __init__(self, app: ASGIApp, connections: Connections, uploads: Uploads, limits: GatewayLimits) -> None:
+    Args:
+        app: Gradio's application.
+        connections: told who is here.
+        uploads: where uploaded files are.
+        limits: what may be sent and called.
+        mcp: what answers assistants, if anything does.
+
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        connections: Connections,
+        uploads: Uploads,
+        limits: GatewayLimits,
+        mcp: ASGIApp | None = None,
+    ) -> None:
         self._app, self._connections, self._uploads, self._limits = app, connections, uploads, limits
+        self._mcp = mcp
         self._receiver = Receiver(uploads, limits.upload, limits.file)
+        self._calls = Calls(app, connections, CALL, limits.parameters)
         self._upload = limited(self._receiver.answer, limits.upload)
         self._call = limited(self._check_and_call, MAX_BODY)
 
@@ -79,6 +103,11 @@ class Gateway:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"].replace("HEAD", "GET"), scope["path"]
+        if self._mcp and path.removesuffix("/") == MCP:
+            if method != "POST":  # the protocol's word for a server that sends nothing by itself
+                raise RequestRefused(405, "Assistants send their requests here by POST.")
+            await self._call(scope, receive, send)
+            return
         if not any(method == known and pattern.fullmatch(path) for known, pattern in _ROUTES):
             raise RequestRefused(404, NOT_FOUND)
         if path == f"{API}/upload":
@@ -91,6 +120,8 @@ class Gateway:
                 raise RequestRefused(404, "There is no such session.")
             with self._connections.here(session):
                 await self._app(scope, receive, send)
+        elif path.startswith(f"{API}/call/"):
+            await self._calls.fetch(path.rpartition("/")[2], scope, receive, send)
         elif path == f"{API}/upload_progress":
             await self._receiver.report_progress(scope, receive, send, self._app)
         elif path.startswith(f"{API}/file=") and not self._is_served(path.partition("=")[2]):
@@ -106,10 +137,19 @@ class Gateway:
 
     async def _check_and_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read(scope, receive)
-        self._check(body, scope["path"])
+        call = self._check(body, scope["path"])
+        if scope["path"].startswith(f"{API}/call/"):
+            await self._calls.start(call, scope, receive, send)
+            return
+        if scope["path"].startswith(MCP) and self._mcp:
+            visitor = secrets.token_hex(16)  # each call is a visitor of its own, connected until it is answered
+            scope["state"] = {**scope.get("state", {}), "visitor": visitor}
+            with self._connections.here(visitor):
+                await self._mcp(scope, replay(body, receive), send)
+            return
         await self._app(scope, replay(body, receive), send)
 
-    def _check(self, body: bytes, path: str) -> None:
+    def _check(self, body: bytes, path: str) -> dict[str, Any]:
         """Refuse what no page sends: Gradio would fetch a file's address, or trust what it finds in the call."""
         try:
             call = json.loads(body)
@@ -128,6 +168,7 @@ class Gateway:
         for value in found:
             if "path" in value and not (isinstance(value["path"], str) and self._uploads.owns(value["path"])):
                 raise RequestRefused(400, "A file in this request was not uploaded here; please upload it.")
+        return call
 
     def _functions(self, path: str) -> frozenset[int] | None:
         """Which handlers may be called through a route; None if it calls none."""
