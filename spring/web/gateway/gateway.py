@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spring.web.gateway.body import Body, RequestRefused, limited, read, replay
 from spring.web.gateway.calls import Calls
 from spring.web.gateway.headers import SecuredResponse
+from spring.web.gateway.heartbeat import Heartbeats
 from spring.web.gateway.upload import NAME, Receiver, query
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.uploads import Uploads
@@ -36,6 +37,7 @@ ROUTES = (
     ("GET", r"/(assets|static)/.*"),
     ("GET", rf"{API}/(info|app_id|startup-events|theme\.css|queue/data|upload_progress)"),
     ("GET", rf"{API}/heartbeat/[\w-]{{1,64}}"),
+    ("POST", rf"{API}/heartbeat/[\w-]{{1,64}}"),
     ("GET", rf"{API}/file=.*"),
     ("POST", rf"{API}/(queue/join|run/predict|cancel|reset)/?"),
     ("POST", rf"{API}/upload"),
@@ -78,6 +80,7 @@ class Gateway:
         self._app, self._connections, self._uploads, self._limits = app, connections, uploads, limits
         self._mcp = mcp
         self._receiver = Receiver(uploads, limits.upload, limits.file)
+        self._heartbeats = Heartbeats(app)
         self._calls = Calls(app, connections, CALL, limits.parameters)
         self._upload = limited(self._receiver.answer, limits.upload)
         self._call = limited(self._check_and_call, MAX_BODY)
@@ -112,6 +115,9 @@ class Gateway:
             raise RequestRefused(404, NOT_FOUND)
         if path == f"{API}/upload":
             await self._upload(scope, receive, send)
+        elif path.startswith(f"{API}/heartbeat/") and (method == "POST" or scope["query_string"] == b"beat"):
+            tell = self._heartbeats.leave if method == "POST" else self._heartbeats.beat
+            await tell(path.rpartition("/")[2], scope, receive, send)
         elif method == "POST":
             await self._call(scope, receive, send)
         elif path == f"{API}/queue/data":

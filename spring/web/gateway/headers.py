@@ -6,6 +6,8 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
+from spring.web.gateway.heartbeat import SCRIPT
+
 FRAMED_BY = "https://huggingface.co https://*.huggingface.co https://*.hf.space" if "SPACE_ID" in os.environ else ""
 
 
@@ -52,7 +54,8 @@ class SecuredResponse:
             self._page += message.get("body", b"")
             if message.get("more_body"):
                 return
-            page = re.sub(rb"<script\b", b'<script nonce="%s"' % self._nonce.encode(), self._page)
+            page = self._page.replace(b"<head>", b"<head><script>%s</script>" % SCRIPT, 1)
+            page = re.sub(rb"<script\b", b'<script nonce="%s"' % self._nonce.encode(), page)
             MutableHeaders(raw=self._start["headers"])["Content-Length"] = str(len(page))
             await self._send(self._start)
             message = {**message, "body": page}
