@@ -25,7 +25,7 @@ from tools.trial import environment, start
 ROOT = Path(__file__).parent.parent
 PARTS = ("app.py", "LICENSE", "requirements.txt", "spring", "corpora", ":(glob)*.md", "docs", "examples")
 LARGEST_FILE, LARGEST_FOLDER = 10 * 2**20, 50 * 2**20  # the Hub takes larger ones in LFS alone
-BINARY = ("*.docx", "*.pdf", "*.png", "*.safetensors")
+BINARY = ("*.docx", "*.gif", "*.pdf", "*.png", "*.safetensors")
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 REQUIRED = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license"}
 OPTIONAL = {"suggested_hardware", "short_description", "models", "datasets", "preload_from_hub", "tags", "thumbnail"}

@@ -56,7 +56,7 @@ def start(folder: Path, python: Path, wait: float = 300) -> str:
         with log.open("w") as output:
             server = subprocess.Popen([python, "app.py"], cwd=folder, env=clean, stdout=output, stderr=output)
         try:
-            _wait_for(address, server, log, wait)
+            wait_for(address, server, log, wait)
             result = Client(address, verbose=False).predict(
                 question=QUESTION, collection="Orlo station", max_new_tokens=16, api_name="/compare"
             )
@@ -71,7 +71,13 @@ def start(folder: Path, python: Path, wait: float = 300) -> str:
     return answer
 
 
-def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path, wait: float) -> None:
+def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path, wait: float) -> None:
+    """Wait until the page is served.
+
+    Raises:
+        SystemExit: the server ended, or `wait` seconds are over.
+
+    """
     deadline = time.monotonic() + wait
     while True:
         if server.poll() is not None or time.monotonic() > deadline:
