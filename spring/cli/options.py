@@ -110,7 +110,8 @@ def open_retriever(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriev
     """
     from spring.data.types import Collection
     from spring.rag.bm25 import Bm25Retriever
-    from spring.rag.index import IndexRetriever, is_index
+    from spring.rag.index import IndexRetriever
+    from spring.rag.index_folder import is_index
 
     for path in paths:
         if is_index(path):

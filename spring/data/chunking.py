@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from enum import IntEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from spring.data.cleaning import CJK, CLOSING, HAN_HIRAGANA, KATAKANA, OPENING, SOUTHEAST_ASIAN
 from spring.data.types import LONGEST_TITLE, SECTION_MARK, Document, Heading, Page, Passage
@@ -28,6 +28,7 @@ _ATOM = re.compile(  # 1: one ideograph or a run of Katakana, 2: any other run; 
 _SOUTHEAST = re.compile(f"[{SOUTHEAST_ASIAN}]")
 _SENTENCE_ENDS = frozenset(".!?…。！？．।॥។؟")
 _CLOSING_QUOTES = "\"'”’»)]」』）》"
+_ENDS = _SENTENCE_ENDS.union(_CLOSING_QUOTES)
 # Words whose full stop ends no sentence, mostly: English, German, French, Spanish, Italian, Dutch, Russian.
 _SHORT = """
     al approx art assn ave ca capt cf ch cm co col corp dept dist dr ed eds eg esp est etc ex ext fig figs ft gen gov
@@ -60,6 +61,11 @@ class _Borders:
         self.places.append(place)
         self.words.append(words)
 
+    def extend(self, places: Sequence[int], words: float) -> None:
+        """Add the places before words that follow one another, with the number of those before the first."""
+        self.places.extend(places)
+        self.words.extend([words + number for number in range(len(places))])
+
     def nearest(self, target: float, low: float, high: float) -> tuple[int, float] | None:
         """The place nearest to `target` words of those within low..high, and the words before it."""
         after = bisect_left(self.words, target)
@@ -91,9 +97,36 @@ class _Text:
             heading = start in headings and end - start <= LONGEST_TITLE
             if kind is not None:
                 self.borders[_Kind.HEADING if heading else kind].add(start, self.total)
-            last = self._read_line(start, end, heading or rows or text.find(" | ", start, end) >= 0)
+            whole = heading or rows or text.find(" | ", start, end) >= 0
+            last = self._read_words(start, end, whole) or self._read_line(start, end, whole)
             kind = None if heading else _Kind.LINE if last is _Kind.SENTENCE else last
             start = end + 1
+
+    def _read_words(self, start: int, end: int, whole: bool) -> _Kind | None:
+        """Do what `_read_line` does, and faster, for a line of English words; None for any other."""
+        line = self._text[start:end]
+        runs = line.split(" ")
+        lengths = [*map(len, runs)]
+        if not (line.isascii() and line.isprintable()) or not min(lengths) or max(lengths) > _LONGEST_WORD:
+            return None
+        kind = _Kind.WORD
+        places = [*accumulate((length + 1 for length in lengths), initial=start)]  # one more than there are words
+        before, self.total = self.total, self.total + len(runs)
+        add = not whole or len(runs) > _LONGEST_ROW * self._words
+        first = 1  # the word after the last one that ends in a mark
+        for number in (number for number, run in enumerate(runs, 1) if run[-1] in _ENDS):
+            if add:
+                self.borders[_Kind.WORD].extend(places[first:number], before + first)
+            following = min(places[number], end)
+            kind = _kind_after(self._text, places[number - 1], places[number] - 1, following)
+            if add and number < len(runs):
+                self.borders[kind].add(following, before + number)
+            first = number + 1
+        if add:
+            self.borders[_Kind.WORD].extend(places[first:-1], before + first)
+        if line[-1] == ":":
+            return _Kind.WORD
+        return _Kind.NAME if kind is _Kind.NAME and first == len(places) else _Kind.LINE
 
     def _read_line(self, start: int, end: int, whole: bool) -> _Kind:
         """Add the borders inside a line, not those of a row; the kind of the border after it."""

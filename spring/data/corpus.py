@@ -15,9 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
+from unicodedata import is_normalized
+
+import orjson
 
 from spring.data.chunking import split_passages
-from spring.data.cleaning import CJK, SOUTHEAST_ASIAN
+from spring.data.cleaning import CJK, SOUTHEAST_ASIAN, one_line, without_surrogates
 from spring.data.loaders.content import clean_page
 from spring.data.types import LONGEST_TITLE, Document, Page, Passage
 from spring.errors import DocumentError
@@ -25,7 +28,6 @@ from spring.errors import DocumentError
 ROW_TYPES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _LONGEST_ROW = 64 * 2**20  # bytes; a longer line is no row of a corpus
 _UNSPACED = re.compile(f"[{CJK}{SOUTHEAST_ASIAN}]")
-_UNCLEAN = re.compile("[^ -~]|  ")
 _TITLES, _TEXTS, _IDS = ("title",), ("text",), ("id", "_id")
 
 
@@ -122,7 +124,7 @@ def passages_of(line: bytes, name: str, number: int, fields: Fields) -> list[Pas
     if not line.strip():
         return []
     try:
-        value = json.loads(line)
+        value = _json(line)
     except RecursionError:
         return "nested too deeply"
     except ValueError:  # also bytes that are not UTF-8, and a number of more digits than Python converts
@@ -132,10 +134,16 @@ def passages_of(line: bytes, name: str, number: int, fields: Fields) -> list[Pas
     page = _page(value, fields)
     if page is None:
         return f"no text in {_names(fields)}"
-    pieces = [Passage(name, number, 0, page.text, "", page.title, page.id)]
-    if not _is_short(page.text):
-        pieces = split_passages(Document(name, (page,)))
-    return [replace(piece, page=number, id=page.id) for piece in pieces]
+    if _is_short(page.text):
+        return [Passage(name, number, 0, page.text, "", page.title, page.id)]
+    return [replace(piece, page=number) for piece in split_passages(Document(name, (page,)))]
+
+
+def _json(line: bytes) -> object:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # Python takes more: NaN, half a surrogate pair, deeper nesting, large numbers
+        return json.loads(line)
 
 
 def _is_short(text: str) -> bool:
@@ -144,15 +152,24 @@ def _is_short(text: str) -> bool:
     return words <= 120 and len(text) < 2_000 and (text.isascii() or not _UNSPACED.search(text))
 
 
-def _cleaned(text: str, title: str) -> Page:
-    """A page of clean text; most rows are clean already."""
-    if text and len(title) <= LONGEST_TITLE and not _UNCLEAN.search(text) and not _UNCLEAN.search(title):
-        return Page(text.strip(), title.strip())
-    return clean_page(text, title)
+def _cleaned(text: str, title: str, identity: str) -> Page:
+    """A page of clean text; most rows are one line, and clean but for their spaces."""
+    if text and len(title) <= LONGEST_TITLE and _is_clean(text) and _is_clean(title):
+        return Page(_spaced(text), _spaced(title), identity)
+    return replace(clean_page(text, title), id=identity)
+
+
+def _is_clean(text: str) -> bool:
+    """Whether `clean_text` would change nothing but spaces: one line without control characters and odd spaces."""
+    return text.isprintable() and is_normalized("NFC", text)
+
+
+def _spaced(text: str) -> str:
+    return one_line(text) if "  " in text else text.strip()
 
 
 def _page(row: dict[str, Any], fields: Fields) -> Page | None:
-    identity = next((str(row[name]) for name in _IDS if isinstance(row.get(name), str | int)), "")
+    identity = without_surrogates(next((str(row[n]) for n in _IDS if isinstance(row.get(n), str | int)), ""))
     title = _first(row, (fields.title,) if fields.title else _TITLES)
     text = _first(row, (fields.text,) if fields.text else _TEXTS)
     contents = _first(row, ("contents",))
@@ -163,8 +180,8 @@ def _page(row: dict[str, Any], fields: Fields) -> Page | None:
         text, title = title, ""
     if not text or not text.strip():
         return None
-    page = _cleaned(text, title)
-    return replace(page, id=identity) if page.text else None
+    page = _cleaned(text, title, identity)
+    return page if page.text else None
 
 
 def _first(row: dict[str, Any], names: Sequence[str]) -> str:

@@ -47,14 +47,15 @@ _LETTER_VOTES: dict[str, tuple[str, ...]] = {}
 for _language, _letters in _TELLING.items():
     for _letter in _letters:
         _LETTER_VOTES[_letter] = (*_LETTER_VOTES.get(_letter, ()), _language)
-_TELLING_WORDS, _TELLING_LETTERS = frozenset(_VOTES), frozenset(_LETTER_VOTES)
+TELLING_WORDS = frozenset(_VOTES)
+_TELLING_LETTERS = frozenset(_LETTER_VOTES)
 _NOT_ASCII = re.compile(r"[^\0-\x7f]")  # no other letter tells
 
 
 def spoken_in(words: Iterable[str], text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:
-    """The language of a text whose words (see `words_of`) are known already, see `language_of`."""
+    """The language of a text whose words (see `words_of`), or those of TELLING_WORDS, are known; see `language_of`."""
     votes: dict[str, int] = {}
-    for word in _TELLING_WORDS.intersection(words):
+    for word in TELLING_WORDS.intersection(words):
         for language in _VOTES[word]:
             votes[language] = votes.get(language, 0) + 1
     if not text.isascii():

@@ -8,7 +8,7 @@ an index can be built in parallel and added to. `benchmarks.retrieval --xquad` m
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain
@@ -17,7 +17,15 @@ from types import MappingProxyType
 import Stemmer
 
 from spring.data.types import Passage
-from spring.rag.languages import DEFAULT_LANGUAGE, STEMMED, home_of, language_of, script_of, spoken_in
+from spring.rag.languages import (
+    DEFAULT_LANGUAGE,
+    STEMMED,
+    TELLING_WORDS,
+    home_of,
+    language_of,
+    script_of,
+    spoken_in,
+)
 from spring.rag.stop_words import STOP_WORDS
 from spring.rag.words import (
     CJK_RUN,
@@ -30,6 +38,7 @@ from spring.rag.words import (
     SYLLABLES,
     WORD,
     fold,
+    is_plain,
     lower,
     spaced_numbers,
     words_of,
@@ -120,26 +129,35 @@ def _cut(word: str, language: str) -> tuple[_Piece, ...]:
     return tuple((term, 0, end) for term in _stem(word[:end], language))
 
 
-_cut_kept = lru_cache(maxsize=2**14)(_cut)
+_cut_kept = lru_cache(maxsize=2**15)(_cut)
 
 
-class _Stems(dict[str, tuple[str, ...]]):
-    """The terms of the words of one language, as they come; the most frequent ones are most of any text."""
+class _Known(dict[str, tuple[str, ...]]):
+    """The terms of what stands between two spaces, in one language. Most pieces of a text come again and again.
+
+    telling: of these pieces those with words that say which language a text is in, and these words.
+    """
 
     def __init__(self, language: str) -> None:
         self._language = language
+        self.telling: dict[str, frozenset[str]] = {}
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        terms = tuple(term for term, _, _ in _cut(word, self._language))
-        if len(word) <= LONGEST_KEPT:
-            if sum(map(len, tuple(_stems.values()))) >= MOST_KEPT:
-                for stems in tuple(_stems.values()):
-                    stems.clear()
-            self[word] = terms
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        words = words_of(piece)
+        self[piece] = terms = tuple(term for word in words for term, _, _ in _pieces(word, self._language))
+        if telling := TELLING_WORDS.intersection(words):
+            self.telling[piece] = telling
         return terms
 
 
-_stems: dict[str, _Stems] = {}  # by the language
+_known: dict[str, _Known] = {}  # by the language
+
+
+def _known_in(language: str) -> _Known:
+    """What is known in a language; all is forgotten where it is too much, though not what a thread still holds."""
+    if sum(map(len, tuple(_known.values()))) > MOST_KEPT:
+        _known.clear()
+    return _known.get(language) or _known.setdefault(language, _Known(language))
 
 
 def _pieces(word: str, language: str) -> tuple[_Piece, ...]:
@@ -167,26 +185,50 @@ def term_spans(text: str, language: str | None = None) -> Iterator[tuple[str, in
         yield match[0].replace(" ", ""), match.start(), match.end()
 
 
-def _terms(words: Iterable[str], text: str, language: str) -> list[str]:
-    stems = _stems.get(language) or _stems.setdefault(language, _Stems(language))
-    return [*chain.from_iterable(map(stems.__getitem__, words)), *spaced_numbers(text)]
+def _terms(text: str, language: str | None, likely: str = DEFAULT_LANGUAGE) -> tuple[list[str], str]:
+    """The terms of a text and its language.
+
+    Args:
+        text: of any script.
+        language: None: the text's own (see `language_of`).
+        likely: what a text without a language may be in; if it is, it need not be looked at twice.
+
+    """
+    pieces = text.replace("\n", " ").split(" ")
+    if max(map(len, pieces)) > LONGEST_KEPT or not is_plain(text):  # such as a sentence of Chinese: it comes once
+        words = words_of(text)
+        language = spoken_in(words, text) if language is None else language
+        terms = [term for word in words for term, _, _ in _pieces(word, language)]
+        return terms + spaced_numbers(text), language
+    known = _known_in(likely if language is None else language)
+    terms = [*chain.from_iterable(map(known.__getitem__, pieces))]
+    if language is None:
+        telling = map(known.telling.__getitem__, known.telling.keys() & pieces)
+        language = spoken_in(chain.from_iterable(telling), text)
+        if language != likely:
+            return _terms(text, language)
+    return terms, language
 
 
 def tokenize(text: str, language: str | None = None) -> list[str]:
-    """The terms of a text (see `term_spans`), repeated as often as they occur."""
-    words = words_of(text)
-    return _terms(words, text, spoken_in(words, text) if language is None else language)
+    """The terms of a text (see `term_spans`), repeated as often as they occur.
+
+    language: None: the text's own.
+    """
+    return _terms(text, language)[0]
 
 
-def passage_terms(passage: Passage) -> tuple[list[str], str]:
+def passage_terms(passage: Passage, likely: str = DEFAULT_LANGUAGE) -> tuple[list[str], str]:
     """What a passage is found by, and its language: the terms of its text, title and section.
 
     Those of the title come TITLE_WEIGHT times, of the section SECTION_WEIGHT times: their weights as fields (BM25F).
+
+    Args:
+        passage: of any language.
+        likely: its language, perhaps, such as that of the passage before: the result is the same, and sooner there.
+
     """
-    text = passage.searched
-    words = words_of(text)
-    language = spoken_in(words, text)
-    terms = _terms(words, text, language)
+    terms, language = _terms(passage.searched, None, likely)
     for field, weight in ((passage.title, TITLE_WEIGHT), (passage.section, SECTION_WEIGHT)):
         if field and weight > 1:
             terms += tokenize(field, language) * (weight - 1)

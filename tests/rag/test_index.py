@@ -17,8 +17,9 @@ from spring.data.corpus import Fields
 from spring.data.types import Passage
 from spring.errors import DocumentError
 from spring.rag.bm25 import Bm25Retriever
-from spring.rag.index import MANIFEST, IndexRetriever, is_index
+from spring.rag.index import IndexRetriever
 from spring.rag.index_build import build_index
+from spring.rag.index_folder import MANIFEST, is_index
 from spring.rag.library import open_collections
 from tests.conftest import ROOT
 
@@ -151,10 +152,10 @@ def test_killed_while_it_writes_the_old_index_is_whole(tmp_path: Path, corpus: P
     before = (output / MANIFEST).read_bytes()
     code = (
         "import sys, pathlib\n"
-        "from spring.rag.index_build import write_index, Built, _Work\n"
+        "from spring.rag.index_build import write_index, Built, Work\n"
         'line = b\'{"text": "the lamp burns oil"}\\n\'\n'
         "def works():\n"
-        "    while True: yield _Work([line] * 1000, 'endless.jsonl')\n"
+        "    while True: yield Work([line] * 1000, 'endless.jsonl')\n"
         "def report(passages, position):\n"
         "    print(passages, flush=True)\n"
         "if __name__ == '__main__':\n"
