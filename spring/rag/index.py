@@ -149,11 +149,8 @@ class IndexRetriever:
         opened = self._open()
         query = tantivy.Query.term_query(opened.schema, "id", id, index_option="basic")
         found = [address for _, address in opened.searcher.search(query, 1_000, count=False).hits]
-        places = opened.searcher.fast_field_values("order", found)
-        documents = [
-            opened.searcher.doc(address) for _, address in sorted(zip(places, found), key=lambda pair: pair[0])
-        ]
-        return [unpack(document.get_first("passage")) for document in documents]
+        in_order = np.argsort(opened.searcher.fast_field_values("order", found))
+        return [unpack(opened.searcher.doc(found[place]).get_first("passage")) for place in in_order.tolist()]
 
     @property
     def rows(self) -> Mapping[str, Sequence[Passage]]:

@@ -7,25 +7,20 @@ an index can be built in parallel and added to. `benchmarks.retrieval --xquad` m
 """
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
 
-import Stemmer
-
 from spring.data.types import Passage
 from spring.rag.languages import (
     DEFAULT_LANGUAGE,
-    STEMMED,
     TELLING_WORDS,
-    home_of,
     language_of,
-    script_of,
     spoken_in,
 )
+from spring.rag.stems import stems_of
 from spring.rag.stop_words import STOP_WORDS
 from spring.rag.words import (
     CJK_RUN,
@@ -39,7 +34,6 @@ from spring.rag.words import (
     WORD,
     fold,
     is_plain,
-    lower,
     spaced_numbers,
     words_of,
 )
@@ -61,51 +55,6 @@ _FOLDED_STOP_WORDS: Mapping[str, AbstractSet[str]] = MappingProxyType(
 _CJK_STOP_WORDS = STOP_WORDS["chinese"] | STOP_WORDS["japanese"]
 _PARTICLES = frozenset("はがをにのともでへかれこそするだい何誰") | STOP_WORDS["chinese"]
 
-_local = threading.local()  # a stemmer is not for two threads at once
-
-
-def _stemmer(language: str) -> Callable[[str], str]:
-    stemmers = _local.__dict__.setdefault("stemmers", {})
-    if language not in stemmers:
-        stemmers[language] = Stemmer.Stemmer(language, 0).stemWord  # 0: the cache is ours
-    stem: Callable[[str], str] = stemmers[language]
-    return stem
-
-
-# What a Korean noun may end in, longest first. Single-syllable nouns keep a form with the particle.
-_JOSA = re.compile(
-    "(?:으로부터|에게서|한테서|에서는|에서도|으로는|으로도|이라는|이라고|에게는|까지는|부터는|에서|에게|께서|한테|으로|이나|이라|처럼|보다|"
-    "까지|부터|마다|밖에|조차|마저|이란|에는|에도|와의|과의|로는|이며|이고|"
-    "은|는|이|가|을|를|의|에|와|과|도|로|만|란)$"
-)
-
-
-def _korean(word: str) -> tuple[str, ...]:
-    for _ in range(2):  # 고양이는, 고양이: both 고양
-        stem = _JOSA.sub("", word)
-        if stem == word or not stem:
-            break
-        if len(stem) == 1:
-            return word, stem
-        word = stem
-    return (word,)
-
-
-def _stem(word: str, language: str) -> tuple[str, ...]:
-    """The terms of one word that has no place inside it where another begins."""
-    folded = fold(word)
-    script = script_of(folded)
-    if script == "korean":
-        return _korean(folded)
-    if len(folded) < 3 or any(character.isdigit() for character in folded):
-        return (folded,)
-    spoken = language if language and home_of(language) == script else script
-    if spoken not in STEMMED:
-        return (folded[:6],)
-    stem = fold(_stemmer(spoken)(lower(word, spoken == "turkish"))) or folded
-    return (stem,) if spoken == "english" else (stem[:8],)
-
-
 _Piece = tuple[str, int, int]  # a term, and its start and end within the word
 
 
@@ -126,7 +75,7 @@ def _cut(word: str, language: str) -> tuple[_Piece, ...]:
         return ((fold(NUMBER_MARKS.sub("", word)), 0, end),)
     if "." in word:
         return ((fold(re.sub(r"[. ]", "", word)), 0, end),)
-    return tuple((term, 0, end) for term in _stem(word[:end], language))
+    return tuple((term, 0, end) for term in stems_of(word[:end], language))
 
 
 _cut_kept = lru_cache(maxsize=2**15)(_cut)

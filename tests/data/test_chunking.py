@@ -56,6 +56,29 @@ def test_no_word_is_cut_and_nothing_is_lost(seed: int) -> None:
         assert 0.7 * size <= sum(lengths) / len(lengths) <= 1.25 * size or len(lengths) == 2
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_plain_english_is_cut_as_any_other_text_is(seed: int) -> None:
+    generator = random.Random(seed)
+    words = [
+        "now",
+        "low",
+        "Mr.",
+        "U.S.",
+        "3.",
+        "end.",
+        "end!",
+        "(so)",
+        'said: "Yes."',
+        "list:",
+        "etc.)",
+        "|",
+        "x" * 501,
+    ]
+    lines = [" ".join(generator.choices(words[: generator.choice([-2, None])], k=30)) for _ in range(12)]
+    text = "\n".join(lines)
+    assert cuts(text, 20) == cuts(text.replace("w", "ŵ"), 20) != []
+
+
 def test_up_to_120_words_are_not_cut() -> None:
     assert [len(piece.split()) for piece in split("word " * 120)] == [120]
     assert sorted(len(piece.split()) for piece in split("word " * 121)) == [60, 61]

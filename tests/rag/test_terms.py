@@ -39,6 +39,24 @@ def test_terms(text: str, terms: list[str]) -> None:
     assert sorted(term for term, _, _ in term_spans(text)) == sorted(terms)
 
 
+@pytest.mark.parametrize("likely", ["english", "german", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Die Brücke über den Fluss und der Turm.",
+        "the old lamps",
+        "w1 w2",
+        "ferries of 1 900, and J. R. R. the",
+        "灯塔。",
+    ],
+)
+def test_a_passage_has_the_same_terms_whatever_language_is_guessed(text: str, likely: str) -> None:
+    expected = [term for term, _, _ in term_spans(text)]
+    for _ in range(2):  # the second time all is known
+        terms, language = passage_terms(Passage("a.txt", 1, 0, text), likely)
+        assert (terms, language) == (expected, language_of(text))
+
+
 def test_spans_are_places_in_the_original_text() -> None:
     text = "Das CAFÉ\u0301, Orlo’s Straße ﬁn 1,900 U.S.A."
     spans = list(term_spans(text))
