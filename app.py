@@ -45,7 +45,7 @@ def main() -> None:
 
 def serve(engine: Future[Engine], settings: AppSettings) -> None:
     """Serve the page."""
-    site = launch(engine, [*load_samples(), *open_collections(settings.collections)], settings)
+    site = launch(engine, [*load_samples(), *open_collections(settings.collections, tell)], settings)
     tell(f"{site.address} answers")
 
 

@@ -7,7 +7,7 @@ with rank-bm25's own idf a matching word counts against the only passage, and fo
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from rank_bm25 import BM25Okapi
 
 from spring.data.text_size import text_bytes
 from spring.data.types import Passage
+from spring.rag.languages import DEFAULT_LANGUAGE
 from spring.rag.retriever import Hit
 from spring.rag.terms import passage_terms, question_terms, searched_languages
 
@@ -32,23 +33,30 @@ class Bm25Retriever:
 
     Args:
         passages: what to index.
-        progress: called now and then with the number of passages indexed so far; an error that it raises ends the work.
+        progress: called now and then with the number of passages whose words are counted, the last time with that of
+            all, before their scores are computed; an error that it raises ends the work.
 
     """
 
     def __init__(self, passages: Sequence[Passage], progress: Callable[[int], None] = lambda done: None) -> None:
         self.passages = tuple(passages)
-        tokens, languages = list[list[str]](), Counter[str]()
+        self._languages = Counter[str]()
+        self._rows: dict[str, int] = {}
+        if self.passages:  # rank-bm25 divides by their number
+            okapi = _LuceneOkapi(self._terms(progress))
+            progress(len(self.passages))
+            if okapi.avgdl:
+                self._index(okapi)
+
+    def _terms(self, progress: Callable[[int], None]) -> Iterator[list[str]]:
+        """The terms of each passage, made as they are counted, so that they are never all in memory."""
+        language = DEFAULT_LANGUAGE
         for done, passage in enumerate(self.passages):
             if done and done % PROGRESS == 0:
                 progress(done)
-            terms, language = passage_terms(passage)
-            tokens.append(terms)
-            languages[language] += 1
-        self._languages = languages
-        self._rows: dict[str, int] = {}
-        if any(tokens):  # rank-bm25 divides by the number of passages and by their mean length
-            self._index(_LuceneOkapi(tokens))
+            terms, language = passage_terms(passage, language)
+            self._languages[language] += 1
+            yield terms
 
     def _index(self, okapi: _LuceneOkapi) -> None:
         """Keep, for each term, the passages that contain it and its score in each.

@@ -1,6 +1,6 @@
 """What can be asked about: the sample collections of `corpora/`, indexes on disk, and visitors' own documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,40 @@ from spring.data.collection import read_collection
 from spring.data.questions import Question, read_questions
 from spring.data.text_size import text_bytes
 from spring.data.types import Collection
+from spring.errors import DocumentError
 from spring.rag.bm25 import Bm25Retriever
 from spring.rag.index import IndexRetriever
+from spring.rag.retriever import Hit
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 FIRST = "orlo-station"  # an invented place: what the model says of it can only come from the passages
+
+
+class Unusable:
+    """In the place of an index that cannot be used: whoever asks it is told why."""
+
+    nbytes = 0
+
+    def __init__(self, error: DocumentError) -> None:
+        self.error = error
+
+    def search(self, question: str, limit: int) -> Sequence[Hit]:
+        """Say what is wrong.
+
+        Raises:
+            DocumentError: always.
+
+        """
+        raise self.error
+
+    def fingerprint(self) -> str:
+        """Say what is wrong.
+
+        Raises:
+            DocumentError: always.
+
+        """
+        raise self.error
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +53,7 @@ class Library:
 
     name: str
     collection: Collection
-    retriever: Bm25Retriever | IndexRetriever
+    retriever: Bm25Retriever | IndexRetriever | Unusable
     questions: tuple[Question, ...] = ()
 
     @property
@@ -39,16 +68,28 @@ class Library:
         return cls(name, collection, Bm25Retriever(collection.passages), tuple(questions))
 
 
-def open_collections(indexes: Iterable[tuple[str, str]]) -> list[Library]:
+def open_collections(
+    indexes: Iterable[tuple[str, str]], say: Callable[[str], None] = lambda line: None
+) -> list[Library]:
     """Offer indexes made by `spring index`: each is opened once, when it is first searched, and shared by all.
 
-    indexes: for each its name and folder.
+    One that cannot be used is offered too, as `Unusable`, so that the others and the page do not suffer from it.
 
-    Raises:
-        DocumentError: a folder holds no index that can be used.
+    Args:
+        indexes: for each its name and folder.
+        say: called with a sentence about each that cannot be used.
 
     """
-    return [Library(name, Collection((), (), ()), IndexRetriever(Path(folder))) for name, folder in indexes]
+    libraries = list[Library]()
+    for name, folder in indexes:
+        retriever: IndexRetriever | Unusable
+        try:
+            retriever = IndexRetriever(Path(folder))
+        except DocumentError as error:
+            retriever = Unusable(DocumentError(f"The collection {name} cannot be used: {error}"))
+            say(str(retriever.error))
+        libraries.append(Library(name, Collection((), (), ()), retriever))
+    return libraries
 
 
 def load_samples(folder: Path = CORPORA) -> list[Library]:

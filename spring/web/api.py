@@ -13,7 +13,7 @@ from spring.errors import ModelError, PromptError, SpringError
 from spring.generation.comparison import MOST_PASSAGES, as_dict, compare
 from spring.rag.library import Library
 from spring.web.shared import Shared
-from spring.web.visitors.documents import OWN
+from spring.web.visitors.progress import Say
 from spring.web.visitors.requests import (
     LONGEST_QUESTION,
     MAX_TOKENS,
@@ -25,6 +25,7 @@ from spring.web.visitors.requests import (
     visitor_of,
 )
 
+PROGRESS = gr.Progress()  # tells Gradio to pass on, to whoever follows the call, how far the reading of files is
 NO_FILES = "`documents` must be a list of files that were uploaded, or null."
 
 
@@ -47,6 +48,7 @@ class Api:
         temperature: float = 0.0,
         baseline: str | list[str] | None = None,
         request: gr.Request | None = None,
+        progress: gr.Progress = PROGRESS,
     ) -> dict[str, Any]:
         """Answer a question from documents without and with k virtual tokens.
 
@@ -61,6 +63,7 @@ class Api:
             temperature: 0 is greedy.
             baseline: more answers in words: "instruction", "examples" (three worked ones) or "chat", one or a list.
             request: filled in by Gradio.
+            progress: filled in by Gradio.
 
         Returns:
             question, backbone, precision, passages [{rank, score, document, page, text}], prompt {before, after},
@@ -75,7 +78,7 @@ class Api:
             settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, baselines, temperature)
             text, files = question_text(question), _paths(documents)
             if files:
-                library = self._read(files, visitor, address)
+                library = self._read(files, visitor, address, lambda line: progress(None, line))
                 shared.sessions.keep(held, library, address)  # counts towards the memory budgets while it waits
             else:
                 library = documents_of.library(collection, visitor)
@@ -96,13 +99,14 @@ class Api:
             shared.sessions.forget(held)
             documents_of.discard(files)
 
-    def _read(self, files: Sequence[str], visitor: str, address: str) -> Library:
-        """Wait in the queue for reading files, and read them."""
+    def _read(self, files: Sequence[str], visitor: str, address: str, say: Say) -> Library:
+        """Wait in the queue for reading files, and read them; `say` is called with how far that is."""
         queued = self.shared.reading.join(visitor, address)
         try:
             for _ in self.shared.reading.wait(queued):
                 pass
-            library = Library.build(OWN, self.shared.documents.read(files, queued))
+            documents = self.shared.documents
+            library = documents.index(documents.read(files, queued, say=say), queued, say)
         finally:
             self.shared.reading.finish(queued)
         if not library.collection.passages:

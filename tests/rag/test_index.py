@@ -262,8 +262,20 @@ def test_a_collection_of_the_page_is_opened_once_and_shared(index: Path) -> None
     for thread in threads:
         thread.join()
     assert results == [1] * 8
-    with pytest.raises(DocumentError, match="is no index"):
-        open_collections([("Gone", "/nowhere")])
+
+
+def test_a_collection_that_cannot_be_used_says_so_and_leaves_the_others_alone(index: Path, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"format":')
+    said: list[str] = []
+    libraries = open_collections([("Gone", "/nowhere"), ("Cut", str(tmp_path)), ("Rows", str(index))], said.append)
+    assert [line.partition(": ")[0] for line in said] == [
+        "The collection Gone cannot be used", "The collection Cut cannot be used"
+    ]  # fmt: skip
+    for library, line in zip(libraries, said, strict=False):
+        with pytest.raises(DocumentError, match=r"^The collection \w+ cannot be used: [^\n]+\.$") as caught:
+            library.retriever.search("lamp", 3)
+        assert str(caught.value) == line
+    assert libraries[2].retriever.search("lamp", 3)
 
 
 def test_a_question_of_very_many_words(index: Path) -> None:

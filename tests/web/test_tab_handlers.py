@@ -645,7 +645,8 @@ def test_an_upload_says_how_far_it_is(shared, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(bm25, "PROGRESS", 2)
     said = [updates["files"] for updates in Form(shared).upload(ME, texts_in(tmp_path, 3))]
     lines = [f"Reading {place} of 3 files: {place - 1}.txt …" for place in (1, 2, 3)]
-    assert said[:-1] == [status(line) for line in [*lines, "Indexing 2 of 3 passages …"]]
+    lines += ["Indexing 2 of 3 passages …", "Ranking 3 passages …"]
+    assert said[:-1] == [status(line) for line in lines]
     assert shared.sessions.documents("me").collection.results[2].line in said[-1]
     assert shared.reading.idle
 
@@ -653,10 +654,10 @@ def test_an_upload_says_how_far_it_is(shared, tmp_path, monkeypatch) -> None:
 def test_documents_removed_while_they_are_indexed_stay_away(shared, tmp_path, monkeypatch) -> None:
     form, indexed = Form(shared), []
 
-    def removed(passage):
+    def removed(passage, language):
         indexed.append(passage)
         form.forget(ME)
-        return passage_terms(passage)
+        return passage_terms(passage, language)
 
     monkeypatch.setattr(bm25, "PROGRESS", 1)
     monkeypatch.setattr(bm25, "passage_terms", removed)

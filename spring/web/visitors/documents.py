@@ -123,15 +123,29 @@ class VisitorDocuments:
             results, passages = before.results + added.results, before.passages + added.passages
             if passages:
                 joined = Collection(before.documents + added.documents, passages, results)
-                index = Bm25Retriever(passages, lambda done: self._indexed(request, done, len(passages), say))
-                self._indexed(request, len(passages), len(passages), silent)
-                self.sessions.keep(visitor, Library(OWN, joined, index), address)
+                self.sessions.keep(visitor, self.index(joined, request, say), address)
         return results, bool(passages)
 
-    def _indexed(self, request: QueuedRequest, done: int, count: int, say: Say) -> None:
-        if request.over:  # such as when the visitor has removed all documents meanwhile
-            raise PromptError("The files were not added: this was stopped, or took too long.")
-        say(f"Indexing {done:,} of {count:,} passages …")
+    def index(self, collection: Collection, request: QueuedRequest, say: Say = silent) -> Library:
+        """Make a visitor's documents ready to be searched; `say` is called with how far that is.
+
+        Raises:
+            PromptError: the request is over.
+
+        """
+        count = len(collection.passages)
+
+        def stop_if_over() -> None:  # such as when the visitor has removed all documents meanwhile
+            if request.over:
+                raise PromptError("The files were not added: this was stopped, or took too long.")
+
+        def about(done: int) -> None:
+            stop_if_over()
+            say(f"Indexing {done:,} of {count:,} passages …" if done < count else f"Ranking {count:,} passages …")
+
+        library = Library(OWN, collection, Bm25Retriever(collection.passages, about))
+        stop_if_over()
+        return library
 
     def discard(self, files: Sequence[str]) -> None:
         """Remove uploaded files from the disk."""
