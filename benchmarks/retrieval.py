@@ -9,7 +9,11 @@ figures are medians, in milliseconds.
 of 240 paragraphs comes first, and among the first three: by words alone, without case and accents, and by our terms.
 
 `--passages N --synthetic` indexes N synthetic passages on disk and asks 200 questions: seconds on the clock and of the
-processors, the peak of the processes' memory (proportional set size), size on disk, and times of a query.
+processors, the peak of the processes' memory (proportional set size), size on disk, times of a query, and of how many
+questions the first three are those that all candidates, scored with all terms, would give.
+
+`--agreement FOLDER` (with corpus.jsonl and dev.jsonl) compares the index on disk with the one in memory: of how many
+questions the first three are the same, and how often the right passage is among them.
 
 `--memory FILE` reads a file and indexes it as the page does an upload: the memory that the page counts for it, and what
 is given back when it is dropped (tracemalloc), in MiB.
@@ -19,52 +23,28 @@ import argparse
 import gc
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import bm25s
 import numpy as np
-import psutil
 from rank_bm25 import BM25Okapi
 
+from benchmarks.disk_index import agreement, on_disk
+from benchmarks.synthetic import milliseconds, synthetic_passages
 from spring.data.sandbox.files import parse_collection
 from spring.data.types import Passage
 from spring.rag import bm25 as retrieval
-from spring.rag.index import IndexRetriever
 from spring.rag.library import Library
 from spring.rag.terms import tokenize
 from spring.rag.words import fold, words_of
 
 SIZES = (1_000, 10_000, 50_000)
-VOCABULARY = 50_000
 QUESTIONS = 10
 BEST = 5
-
-
-def synthetic_passages(size: int, seed: int = 0) -> list[Passage]:
-    """Passages of 60 to 130 words w0, w1, ..., the n-th word as often as 1 / n."""
-    generator = np.random.default_rng(seed)
-    weights = 1 / np.arange(1, VOCABULARY + 1)
-    lengths = generator.integers(60, 131, size)
-    words = generator.choice(VOCABULARY, lengths.sum(), p=weights / weights.sum())
-    texts = (" ".join(f"w{word}" for word in part) for part in np.split(words, lengths.cumsum()[:-1]))
-    return [Passage("synthetic.txt", 1, index, text) for index, text in enumerate(texts)]
-
-
-def milliseconds(work: Callable[[], object], times: int = 1) -> float:
-    """The median time of `times` runs."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return round(1000 * statistics.median(seconds), 3)
 
 
 def median_query(search: Callable[[list[str]], object], questions: list[list[str]]) -> float:
@@ -116,67 +96,6 @@ def reach(path: Path) -> dict[str, float | str]:
     return row
 
 
-def synthetic_rows(size: int) -> Iterator[bytes]:
-    """Rows of JSON Lines, 100,000 passages at a time in memory."""
-    for seed, start in enumerate(range(0, size, 100_000)):
-        for passage in synthetic_passages(min(100_000, size - start), seed):
-            yield json.dumps({"id": f"{seed}-{passage.index}", "text": passage.text}).encode() + b"\n"
-
-
-def on_disk(size: int, folder: Path) -> dict[str, float]:
-    """Figures of an index of `size` passages, built by the command line."""
-    rows, output = folder / "rows.jsonl", folder / "index"
-    with rows.open("wb") as file:
-        file.writelines(synthetic_rows(size))
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "spring", "index", str(rows), "--output", str(output)]
-    build = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak, processors = _peak_and_processor_seconds(build)
-    if build.returncode:
-        sys.exit(f"`spring index` ended with {build.returncode}.")
-    seconds = time.perf_counter() - start
-    figures: dict[str, float] = {
-        "passages": size,
-        "rows MB": round(rows.stat().st_size / 1e6),
-        "index MB": round(sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) / 1e6),
-        "build s": round(seconds, 1),
-        "processor s": round(processors, 1),
-        "peak MB": round(peak / 1e6),
-    }
-    retriever, generator = IndexRetriever(output), np.random.default_rng(1)
-    texts = [passage.text.split() for passage in synthetic_passages(1_000)]
-    questions = [" ".join(generator.choice(texts[i], 8)) for i in generator.choice(len(texts), 200)]
-    retriever.search(questions[0], 3)  # opens the index
-    times = sorted(milliseconds(partial(retriever.search, question, 3)) for question in questions)
-    cpu = time.process_time()
-    for question in questions:
-        retriever.search(question, 3)
-    figures["query processor ms"] = round(1000 * (time.process_time() - cpu) / len(questions), 3)
-    return figures | {"query median ms": times[len(times) // 2], "query p95 ms": times[int(0.95 * len(times))]}
-
-
-def _peak_and_processor_seconds(process: "subprocess.Popen[bytes]") -> tuple[int, float]:
-    """Wait for a process and look at it and its children 5 times a second.
-
-    Returns:
-        The most bytes that they had together, and their seconds of processor time until the last look.
-
-    """
-    peak, seconds = 0, dict[int, float]()
-    while process.poll() is None:
-        now = 0
-        try:
-            parent = psutil.Process(process.pid)
-            for each in [parent, *parent.children(recursive=True)]:
-                now += each.memory_full_info().pss
-                seconds[each.pid] = sum(each.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            pass
-        peak = max(peak, now)
-        time.sleep(0.2)
-    return peak, sum(seconds.values())
-
-
 def memory(path: Path) -> dict[str, float]:
     """Estimate and measure what one visitor's documents take, in MiB; the caches that all share do not count."""
     tracemalloc.start()
@@ -198,11 +117,14 @@ def main() -> None:
     parser.add_argument("--xquad", type=Path, metavar="FOLDER", help="word forms in twelve languages")
     parser.add_argument("--passages", type=int, metavar="N", help="with --synthetic: an index on disk of so many")
     parser.add_argument("--synthetic", action="store_true", help="drawn passages")
+    parser.add_argument("--agreement", type=Path, metavar="FOLDER", help="the index on disk and the one in memory")
     parser.add_argument("--memory", type=Path, metavar="FILE", help="the memory that a visitor's documents take")
     arguments = parser.parse_args()
     figures: list[dict[str, float | str]] | list[dict[str, float]]
     if arguments.xquad:
         figures = [reach(path) for path in sorted(arguments.xquad.glob("xquad.*.json"))]
+    elif arguments.agreement:
+        figures = [agreement(arguments.agreement)]
     elif arguments.memory:
         figures = [memory(arguments.memory)]
     elif arguments.passages and arguments.synthetic:

@@ -26,6 +26,7 @@ from spring.rag import bm25
 from spring.rag.library import Library
 from spring.rag.terms import passage_terms
 from spring.settings import AppSettings
+from spring.web.api import Api
 from spring.web.html import evaluation as render_evaluation
 from spring.web.html.comparison import status
 from spring.web.shared import LOADING, Shared
@@ -649,6 +650,13 @@ def test_an_upload_says_how_far_it_is(shared, tmp_path, monkeypatch) -> None:
     assert said[:-1] == [status(line) for line in lines]
     assert shared.sessions.documents("me").collection.results[2].line in said[-1]
     assert shared.reading.idle
+
+
+def test_a_program_s_upload_says_how_far_it_is_too(shared, tmp_path) -> None:
+    said: list[str] = []
+    library = Api(shared)._read(texts_in(tmp_path, 2), "", "", said.append)
+    lines = [f"Reading {place} of 2 files: {place - 1}.txt …" for place in (1, 2)]
+    assert (said, len(library.collection.passages)) == ([*lines, "Ranking 2 passages …"], 2)
 
 
 def test_documents_removed_while_they_are_indexed_stay_away(shared, tmp_path, monkeypatch) -> None:
