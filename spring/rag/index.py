@@ -10,7 +10,7 @@ the formula, constants and exact lengths of `spring.rag.bm25`. `spring.rag.index
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from spring.data.types import Passage
 from spring.errors import DocumentError
 from spring.rag.index_fields import register, unpack
 from spring.rag.index_folder import Manifest
-from spring.rag.index_terms import Terms
+from spring.rag.index_terms import Numbers, Terms
 from spring.rag.retriever import Hit
 from spring.rag.terms import question_terms, searched_languages
 
@@ -34,6 +34,14 @@ class _Opened(NamedTuple):
     searcher: "tantivy.Searcher"
     schema: "tantivy.Schema"
     terms: Terms
+
+    def passage(self, address: "tantivy.DocAddress") -> Passage:
+        packed: Any = self.searcher.doc(address).get_first("passage")
+        return unpack(packed)
+
+    def numbers(self, addresses: list["tantivy.DocAddress"]) -> Numbers:
+        """The numbers of passages in the index."""
+        return np.array(self.searcher.fast_field_values("order", addresses), np.int64)
 
 
 class IndexRetriever:
@@ -82,8 +90,9 @@ class IndexRetriever:
                 return []
             hits = list[Hit]()
             for rank, (address, score, terms) in enumerate(self._best(opened, found_in, limit), 1):
-                passage = unpack(opened.searcher.doc(address).get_first("passage"))
-                hits.append(Hit(passage, score, rank, tuple(dict.fromkeys(words[term] for term in terms))))
+                hits.append(
+                    Hit(opened.passage(address), score, rank, tuple(dict.fromkeys(words[term] for term in terms)))
+                )
             return hits
         except (OSError, ValueError, TypeError, IndexError) as error:  # what changed files lead to
             raise self._damaged() from error
@@ -122,7 +131,7 @@ class IndexRetriever:
         """The passages that score best, each with its score and the terms it has."""
         terms, n = [*found_in], np.array([*found_in.values()])
         candidates = self._candidates(opened, found_in, max(CANDIDATES, 2 * limit))
-        passages = np.array(opened.searcher.fast_field_values("order", candidates))
+        passages = opened.numbers(candidates)
         counts, lengths = opened.terms.counts(passages, terms)
         idf = np.log(1 + (self.manifest.passages - n + 0.5) / (n + 0.5))
         norm = K1 * (1 - B + B * lengths * (self.manifest.passages / self.manifest.terms))
@@ -149,8 +158,7 @@ class IndexRetriever:
         opened = self._open()
         query = tantivy.Query.term_query(opened.schema, "id", id, index_option="basic")
         found = [address for _, address in opened.searcher.search(query, 1_000, count=False).hits]
-        in_order = np.argsort(opened.searcher.fast_field_values("order", found))
-        return [unpack(opened.searcher.doc(found[place]).get_first("passage")) for place in in_order.tolist()]
+        return [opened.passage(found[place]) for place in np.argsort(opened.numbers(found)).tolist()]
 
     @property
     def rows(self) -> Mapping[str, Sequence[Passage]]:
