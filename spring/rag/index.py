@@ -8,7 +8,7 @@ the formula, constants and exact lengths of `spring.rag.bm25`. `spring.rag.index
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 K1, B = 1.5, 0.75
 CANDIDATES = 50
+MORE_CANDIDATES = 200  # of the rarest terms alone
+LAST = 5  # of the candidates, whose scores by our formula show what that of no candidate can be
+POSTINGS = 200_000  # entries of terms' lists that are read at first; some 6 ns each
 MOST_TERMS = 256  # of one question, the rarest: a whole page of text is no question
 
 
@@ -90,9 +93,8 @@ class IndexRetriever:
                 return []
             hits = list[Hit]()
             for rank, (address, score, terms) in enumerate(self._best(opened, found_in, limit), 1):
-                hits.append(
-                    Hit(opened.passage(address), score, rank, tuple(dict.fromkeys(words[term] for term in terms)))
-                )
+                matched = dict.fromkeys(word for term, word in words.items() if term in terms)
+                hits.append(Hit(opened.passage(address), score, rank, tuple(matched)))
             return hits
         except (OSError, ValueError, TypeError, IndexError) as error:  # what changed files lead to
             raise self._damaged() from error
@@ -117,36 +119,46 @@ class IndexRetriever:
     def _damaged(self) -> DocumentError:
         return DocumentError(f"The index {self.folder} is damaged or was changed: make it anew with `spring index`.")
 
-    def _found_in(self, searcher: "tantivy.Searcher", terms: Mapping[str, str]) -> dict[str, int]:
-        """The number of passages with each term that some passage has; of very many terms the rarest."""
-        counts = {term: count for term in terms if (count := searcher.doc_freq("terms", term))}
-        if len(counts) <= MOST_TERMS:
-            return counts
-        rarest = set(sorted(counts, key=counts.__getitem__)[:MOST_TERMS])
-        return {term: count for term, count in counts.items() if term in rarest}
+    def _found_in(self, searcher: "tantivy.Searcher", terms: Iterable[str]) -> dict[str, int]:
+        """The terms that some passage has, the rarest first, and in how many; of very many terms the rarest."""
+        counts = ((count, term) for term in terms if (count := searcher.doc_freq("terms", term)))
+        return {term: count for count, term in sorted(counts)[:MOST_TERMS]}
 
     def _best(
         self, opened: _Opened, found_in: Mapping[str, int], limit: int
-    ) -> Iterator[tuple["tantivy.DocAddress", float, list[str]]]:
-        """The passages that score best, each with its score and the terms it has."""
-        terms, n = [*found_in], np.array([*found_in.values()])
-        candidates = self._candidates(opened, found_in, max(CANDIDATES, 2 * limit))
-        passages = opened.numbers(candidates)
-        counts, lengths = opened.terms.counts(passages, terms)
-        idf = np.log(1 + (self.manifest.passages - n + 0.5) / (n + 0.5))
-        norm = K1 * (1 - B + B * lengths * (self.manifest.passages / self.manifest.terms))
-        scores = (idf * counts * (K1 + 1) / (counts + norm[:, None])).sum(axis=1)
-        for row in np.lexsort((passages, -scores))[:limit].tolist():
-            matched = [term for term, count in zip(terms, counts[row].tolist(), strict=True) if count]
-            yield candidates[row], float(scores[row]), matched
+    ) -> Iterator[tuple["tantivy.DocAddress", float, set[str]]]:
+        """The passages that score best, each with its score and the terms it has.
 
-    def _candidates(self, opened: _Opened, found_in: Mapping[str, int], limit: int) -> list["tantivy.DocAddress"]:
+        tantivy reads the whole list of every term that it is asked for. The longest lists are of terms that count
+        least: candidates are those of the rarest terms alone, unless the others might bring in one that is better.
+        """
+        terms, n = [*found_in], np.array([*found_in.values()])
+        idf = np.log(1 + (self.manifest.passages - n + 0.5) / (n + 0.5))
+        asked, most = 0, POSTINGS
+        while asked < len(terms):
+            asked = max(asked + 1, int(np.searchsorted(n.cumsum(), most, side="right")))
+            number = max(CANDIDATES if asked == len(terms) else MORE_CANDIDATES, 2 * limit)
+            candidates = self._candidates(opened, terms[:asked], number)
+            passages = opened.numbers(candidates)
+            counts, lengths = opened.terms.counts(passages, terms)
+            norm = K1 * (1 - B + B * lengths * (self.manifest.passages / self.manifest.terms))
+            parts = idf * counts * (K1 + 1) / (counts + norm[:, None])
+            scores = parts.sum(axis=1)
+            best = np.lexsort((passages, -scores))[:limit].tolist()
+            others = parts[-LAST:, :asked].sum(axis=1).max() if len(candidates) == number else 0.0
+            if len(best) == limit and others + idf[asked:].sum() * (K1 + 1) < scores[best[-1]]:
+                break
+            most *= 4
+        for row in best:
+            yield candidates[row], float(scores[row]), {terms[column] for column in counts[row].nonzero()[0]}
+
+    def _candidates(self, opened: _Opened, terms: Sequence[str], limit: int) -> list["tantivy.DocAddress"]:
         """Tantivy's best."""
         import tantivy
 
         queries = [
             (tantivy.Occur.Should, tantivy.Query.term_query(opened.schema, "terms", term, index_option="freq"))
-            for term in found_in
+            for term in terms
         ]
         found = opened.searcher.search(tantivy.Query.boolean_query(queries), limit, count=False)
         return [address for _, address in found.hits]

@@ -16,6 +16,7 @@ from spring.data.collection import read_collection
 from spring.data.corpus import Fields
 from spring.data.types import Passage
 from spring.errors import DocumentError
+from spring.rag import index as index_module
 from spring.rag.bm25 import Bm25Retriever
 from spring.rag.index import IndexRetriever
 from spring.rag.index_build import build_index
@@ -53,6 +54,13 @@ def index(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("samples") / "index"
+    build_index(CORPORA, output, processes=1)
+    return output
+
+
 def test_rows_are_found_and_named(index: Path) -> None:
     retriever = IndexRetriever(index)
     assert len(retriever) == 4
@@ -74,10 +82,12 @@ def test_gold_passages_are_looked_up_by_the_row_s_id(index: Path) -> None:
     assert rows.get("", ()) == ()
 
 
-def test_it_ranks_like_memory(tmp_path: Path) -> None:
-    collection = read_collection(CORPORA)
-    build_index(CORPORA, tmp_path / "index", processes=1)
-    disk, memory = IndexRetriever(tmp_path / "index"), Bm25Retriever(collection.passages)
+@pytest.mark.parametrize("postings", [1, 100, index_module.POSTINGS])
+def test_it_ranks_like_memory(samples: Path, postings: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few terms are asked for at first: what the others might bring in is looked at."""
+    monkeypatch.setattr(index_module, "POSTINGS", postings)
+    disk, collection = IndexRetriever(samples), read_collection(CORPORA)
+    memory = Bm25Retriever(collection.passages)
     assert len(disk) == len(collection.passages)
     for passage in collection.passages[::12]:
         question = " ".join(passage.text.split()[3:11])
