@@ -1,15 +1,17 @@
-"""The places between the words of a text where it may be cut, each with its kind and the words before it.
+"""Find the places where a text may be cut, each by what begins there and with the words before it.
 
 A Chinese or Japanese character counts as half a word; in Thai, Lao, Khmer and Burmese five characters count as one.
+Takes time linear in the text.
 """
 
 import re
 import unicodedata
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
-from itertools import accumulate
+from typing import NamedTuple
 
 from spring.data.cleaning import CJK, CLOSING, HAN_HIRAGANA, KATAKANA, OPENING, SOUTHEAST_ASIAN
 from spring.data.types import LONGEST_TITLE
@@ -23,9 +25,10 @@ _ATOM = re.compile(  # 1: one ideograph or a run of Katakana, 2: any other run; 
     rf"|([{OPENING}]*[^\s{CJK}{OPENING}]+|[{OPENING}]+))(\s*)"
 )
 _SOUTHEAST = re.compile(f"[{SOUTHEAST_ASIAN}]")
+_UNSPACED = re.compile(f"[{CJK}{OPENING}{SOUTHEAST_ASIAN}]")
 _SENTENCE_ENDS = frozenset(".!?…。！？．।॥។؟")
 _CLOSING_QUOTES = "\"'”’»)]」』）》"
-_ENDS = _SENTENCE_ENDS.union(_CLOSING_QUOTES)
+_MAY_END = _SENTENCE_ENDS | set(_CLOSING_QUOTES)
 # Words whose full stop ends no sentence, mostly: English, German, French, Spanish, Italian, Dutch, Russian.
 _SHORT = """
     al approx art assn ave ca capt cf ch cm co col corp dept dist dr ed eds eg esp est etc ex ext fig figs ft gen gov
@@ -48,21 +51,26 @@ class Kind(IntEnum):
     NAME = 4  # a word that belongs to the one before, such as the name after `Mr.` and `J.`
 
 
-class Places:
+_INSIDE = (Kind.WORD, Kind.NAME)
+
+
+class _Line(NamedTuple):
+    """The borders between words of a line: needed only where no sentence ends nearby. Words up to its two ends."""
+
+    before: float
+    after: float
+    inside: Iterable[tuple[Kind, int, float]]
+
+
+class _Places:
     """Places where a text may be cut, ascending, each with the number of words before it."""
 
     def __init__(self) -> None:
         self.places, self.words = array("q"), array("d")
 
     def add(self, place: int, words: float) -> None:
-        """Add a place and the number of words before it."""
         self.places.append(place)
         self.words.append(words)
-
-    def extend(self, places: Sequence[int], words: float) -> None:
-        """Add the places before words that follow one another, with the number of those before the first."""
-        self.places.extend(places)
-        self.words.extend([words + number for number in range(len(places))])
 
     def nearest(self, target: float, low: float, high: float) -> tuple[int, float] | None:
         """The place nearest to `target` words of those within low..high, and the words before it."""
@@ -84,9 +92,10 @@ class Borders:
     """
 
     def __init__(self, text: str, words: int, headings: Collection[int], rows: bool) -> None:
-        self.borders = {kind: Places() for kind in Kind}
+        self._places = {kind: _Places() for kind in Kind}
         self.total = 0.0
         self._text, self._words = text, words
+        self._later = deque[_Line]()
         kind: Kind | None = None  # of the border before the next line
         start = 0
         while start < len(text):
@@ -94,40 +103,56 @@ class Borders:
             end = len(text) if end < 0 else end
             heading = start in headings and end - start <= LONGEST_TITLE
             if kind is not None:
-                self.borders[Kind.HEADING if heading else kind].add(start, self.total)
-            whole = heading or rows or text.find(" | ", start, end) >= 0
-            last = self._read_words(start, end, whole) or self._read_line(start, end, whole)
+                self._add(Kind.HEADING if heading else kind, start, self.total)
+            last = self._read_line(start, end, heading or rows or text.find(" | ", start, end) >= 0)
             kind = None if heading else Kind.LINE if last is Kind.SENTENCE else last
             start = end + 1
 
-    def _read_words(self, start: int, end: int, whole: bool) -> Kind | None:
-        """Do what `_read_line` does, and faster, for a line of English words; None for any other."""
-        line = self._text[start:end]
-        runs = line.split(" ")
-        lengths = [*map(len, runs)]
-        if not (line.isascii() and line.isprintable()) or not min(lengths) or max(lengths) > _LONGEST_WORD:
-            return None
-        kind = Kind.WORD
-        places = [*accumulate((length + 1 for length in lengths), initial=start)]  # one more than there are words
-        before, self.total = self.total, self.total + len(runs)
-        add = not whole or len(runs) > _LONGEST_ROW * self._words
-        first = 1  # the word after the last one that ends in a mark
-        for number in (number for number, run in enumerate(runs, 1) if run[-1] in _ENDS):
-            if add:
-                self.borders[Kind.WORD].extend(places[first:number], before + first)
-            following = min(places[number], end)
-            kind = _kind_after(self._text, places[number - 1], places[number] - 1, following)
-            if add and number < len(runs):
-                self.borders[kind].add(following, before + number)
-            first = number + 1
-        if add:
-            self.borders[Kind.WORD].extend(places[first:-1], before + first)
-        if line[-1] == ":":
-            return Kind.WORD
-        return Kind.NAME if kind is Kind.NAME and first == len(places) else Kind.LINE
+    def _add(self, kind: Kind, place: int, words: float) -> None:
+        if kind in _INSIDE:
+            self._later.append(_Line(words, words, [(kind, place, words)]))
+        else:
+            self._places[kind].add(place, words)
+
+    def nearest(self, kind: Kind, target: float, done: float, low: float, high: float) -> tuple[int, float] | None:
+        """The border of a kind that is nearest to `target` words, see `_Places.nearest`.
+
+        done: words behind which all borders are that will be asked for; it never falls.
+        """
+        while kind in _INSIDE and self._later and self._later[0].before <= high:
+            line = self._later.popleft()
+            for inner, place, words in line.inside if line.after > done else ():
+                self._places[inner].add(place, words)
+        return self._places[kind].nearest(target, low, high)
 
     def _read_line(self, start: int, end: int, whole: bool) -> Kind:
         """Add the borders inside a line, not those of a row; the kind of the border after it."""
+        line = self._text[start:end]
+        words = line.split()
+        first = end - sum(map(len, words)) - len(words) + 1  # if there is one space between any two words
+        if first < start or not _is_plain(line, first - start, words):
+            return self._read_atoms(start, end, whole)
+        before, self.total = self.total, self.total + len(words)
+        if not whole or len(words) > _LONGEST_ROW * self._words:
+            self._later.append(_Line(before, self.total, self._words_of(first, end, before)))
+            place, sentences = first, self._places[Kind.SENTENCE]
+            for number, word in enumerate(words[:-1], 1):
+                start, place = place, place + len(word) + 1
+                if word[-1] in _MAY_END and _kind_after(self._text, start, place - 1, place) is Kind.SENTENCE:
+                    sentences.add(place, before + number)
+        kind = _kind_after(self._text, end - len(words[-1]), end, end)
+        return kind if kind is Kind.NAME or line[-1] == ":" else Kind.LINE
+
+    def _words_of(self, place: int, end: int, before: float) -> Iterator[tuple[Kind, int, float]]:
+        """The borders inside a plain line, but for the ends of sentences."""
+        for number, word in enumerate(self._text[place:end].split()[:-1], 1):
+            start, place = place, place + len(word) + 1
+            kind = _kind_after(self._text, start, place - 1, place) if word[-1] in _MAY_END else Kind.WORD
+            if kind in _INSIDE:
+                yield kind, place, before + number
+
+    def _read_atoms(self, start: int, end: int, whole: bool) -> Kind:
+        """The same as `_read_line` for any line."""
         inside: list[tuple[Kind, int, float]] = []
         before = self.total
         free, kind = False, Kind.LINE  # free: is there a space or an ideograph before?
@@ -148,9 +173,18 @@ class Borders:
             free = bool(letters or space)
             kind = _kind_after(self._text, place, run_end, atom.end())
         if not whole or self.total - before > _LONGEST_ROW * self._words:
+            self._later.append(_Line(before, self.total, [border for border in inside if border[0] in _INSIDE]))
             for inner_kind, place, words in inside:
-                self.borders[inner_kind].add(place, words)
+                if inner_kind not in _INSIDE:
+                    self._places[inner_kind].add(place, words)
         return kind if kind is Kind.NAME or self._text[end - 1] == ":" else Kind.LINE
+
+
+def _is_plain(line: str, indent: int, words: list[str]) -> bool:
+    """Whether a line is words with one space between any two, each of which counts as one."""
+    if not words or line[:indent].strip() or (len(line) > _LONGEST_WORD and max(map(len, words)) > _LONGEST_WORD):
+        return False
+    return line.isascii() or not _UNSPACED.search(line)
 
 
 def _kind_after(text: str, start: int, end: int, following: int) -> Kind:

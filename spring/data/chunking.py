@@ -1,7 +1,6 @@
 """Cut a text into even pieces of about so many words: at headings and lines, else at the ends of sentences.
 
-`spring.data.borders` finds the places between words in one pass; for each cut the best of these is chosen.
-Takes time linear in the text.
+`spring.data.borders` finds the places between words, each with the words before it; here the best are chosen.
 """
 
 from collections import deque
@@ -47,11 +46,11 @@ def cuts(text: str, words: int, headings: Collection[int] = (), rows: bool = Fal
         most = min(done + 1.3 * words, total - 0.6 * words * (left - 1))
         found = None
         for kind, far in _SEARCH:
-            found = found or read.borders[kind].nearest(
-                target, max(target - far * words, least), min(target + far * words, most)
+            found = found or read.nearest(
+                kind, target, done, max(target - far * words, least), min(target + far * words, most)
             )
         if found is None:  # the nearest of any kind
-            near = (places_of.nearest(target, done + 0.01, total) for places_of in read.borders.values())
+            near = (read.nearest(kind, target, done, done + 0.01, total) for kind in Kind)
             found = min(filter(None, near), key=lambda place: abs(place[1] - target), default=None)
         if found is not None:
             places.append(found[0])

@@ -3,12 +3,11 @@
 import os
 import re
 from collections.abc import Iterable
-from itertools import count
 from pathlib import Path
 
 from spring.data.chunking import split_passages
 from spring.data.cleaning import clean_text, one_line
-from spring.data.copies import content_digest, copy_result
+from spring.data.copies import content_digest, copy_result, free_name
 from spring.data.loaders.content import Content
 from spring.data.loaders.registry import read_file
 from spring.data.types import Collection, Document, FileResult, Passage
@@ -49,13 +48,6 @@ def find_files(paths: Iterable[Path]) -> dict[Path, str]:
 def shown_name(name: str) -> str:
     """A file's name as one clean line, in the order of its letters: what would turn them round becomes U+FFFD."""
     return _TURNS.sub("\ufffd", one_line(clean_text(name))) or "file"
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """`name`, or `name (2)` and so on, so that no two documents are called the same."""
-    free = next(free for n in count(1) if (free := name if n == 1 else f"{name} ({n})") not in taken)
-    taken.add(free)
-    return free
 
 
 def read_collection(paths: str | Path | Iterable[str | Path], words: int = 100) -> Collection:

@@ -13,6 +13,7 @@ from collections import Counter
 from charset_normalizer import from_bytes
 
 from spring.data.encoding_score import strangeness
+from spring.data.encoding_words import by_words
 from spring.data.loaders.content import numbered
 from spring.errors import DocumentError
 
@@ -193,7 +194,9 @@ def _count(number: int) -> str:
 
 
 def _guess(data: bytes) -> _Decoded:
-    """What fits best of the old encodings; the older ones only where that is strange."""
+    """What fits best of the old encodings: by common words, else the older ones only where that is strange."""
+    if found := by_words(data):
+        return found[0], [_guessed(found[1])]
     text, encoding = _likeliest(data)
     least = strangeness(text) - _STRANGE if text else _MOST_STRANGE
     if least > 0:
@@ -203,7 +206,11 @@ def _guess(data: bytes) -> _Decoded:
                 text, encoding, least = other, older, strange
     if not text:
         raise DocumentError(_NO_TEXT)
-    return text, [f"it is not UTF-8 and was read as {re.sub('^cp12', 'windows-12', encoding)}, which is a guess"]
+    return text, [_guessed(encoding)]
+
+
+def _guessed(encoding: str) -> str:
+    return f"it is not UTF-8 and was read as {re.sub('^cp12', 'windows-12', encoding)}, which is a guess"
 
 
 def _likeliest(data: bytes) -> tuple[str, str]:

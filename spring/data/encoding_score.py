@@ -7,7 +7,9 @@ _LONGEST = 20_000  # words that are looked at
 _WORD = re.compile(r"[^\s\x00-\x40\x5b-\x60\x7b-\x7f]+")
 _COMMON_LETTERS = """
     äöüßÄÖÜéèêëàâîïôûùçÉÈÀÇœæŒÆñÑíóúáÍÓÚÁìòãõâÃÕåøÅØøðþÐÞýÝčšžřěůďťňČŠŽŘĚĎŤŇąćęłńśźżĄĆĘŁŃŚŹŻőűŐŰğışĞİŞăâîșțşţĂÂÎ
+    āēģīķļņūėįųĀĒĢĪĶĻŅŪĖĮŲđĐ
     абвгдежзийклмнопрстуфхцчшщъыьэюяАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯёЁєіїґЄІЇҐ
+    אבגדהוזחטיךכלםמןנסעףפץצקרשת
     αβγδεζηθικλμνξοπρστυφχψωάέήίόύώςΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ
 """
 _COMMON_SIGNS = "’‘“”„‚–—…«»‹›°§£€©®™·•½¼¾×±²³µ¿¡ºª№¢¥¶†‡÷\u00a0\u00ad"
@@ -41,6 +43,8 @@ def _is_strange(word: str, place: int) -> float:
     if letter.isupper() and (before.islower() or (before.isupper() and place == 1 and after.islower())):
         return 1.0
     if letter.islower() and ((before.isupper() and place > 1) or after.isupper()):
+        return 1.0
+    if letter in "»«“”„" and before.isalpha() and after.isalpha():
         return 1.0
     if letter in "–—" and before.isalpha() and after.isalpha():
         return 0.1

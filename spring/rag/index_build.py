@@ -1,11 +1,13 @@
 """Build an index folder (`spring.rag.index`): several processes make terms, one writes them.
 
-The data goes to a folder of its own, and the manifest, which names it, is replaced last: killed at any moment, the old
+Beside tantivy's files lie the names of the documents by their content, so that no file is added twice. The data goes
+to a folder of its own, and the manifest, which names it, is replaced last: killed at any moment, the old
 index is still whole, and the next build removes what was left. Adding works on hard links to the old data, whose files
 are never changed in place.
 """
 
 import hashlib
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +17,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
-from spring.data.copies import without_copies
+from spring.data.copies import content_digest, copy_result
 from spring.data.corpus import FLASHRAG, Fields, batches, holds_rows, opened
 from spring.data.sandbox.files import local_files, local_limits, read_each
-from spring.data.types import Passage
+from spring.data.types import FileResult, Passage
 from spring.errors import DocumentError
 from spring.rag.index_fields import document_of, register, schema
 from spring.rag.index_folder import FORMAT, VERSION, Manifest, link_files, locked, remove_leftovers
@@ -28,6 +30,7 @@ from spring.rag.terms import RULES
 
 BATCH = 1_000  # rows or passages that a process makes terms of at once
 HEAP = 256 * 2**20  # bytes that tantivy collects before it writes
+FILES = "files.json"
 
 Report: TypeAlias = Callable[[int, int], None]  # passages so far, bytes of the input read so far
 
@@ -43,6 +46,7 @@ class Built:
     errors: list[str] = field(default_factory=list)  # files that could not be read, a sentence each
     copies: list[str] = field(default_factory=list)  # files with the content of another one, a line each
     skipped: Counter[str] = field(default_factory=Counter)  # rows without a passage, by file and reason
+    files: dict[str, str] = field(default_factory=dict)  # names by content, also of what was in the index before
 
 
 def build_index(
@@ -91,10 +95,14 @@ def write_index(
             data.mkdir()
             if old:
                 link_files(output / old.data, data)
+                if (data / FILES).is_file():  # indexes of before 0.2.0 have none
+                    built.files.update(json.loads((data / FILES).read_bytes()))
             with prepared(works, processes) as ready:
                 _fill(data, old.passages if old else 0, ready, built, digest, report)
             if not built.passages:
-                raise DocumentError("No document could be read: " + ("; ".join(built.errors) or _reasons(built)) + ".")
+                reasons = "; ".join([*built.errors, *built.copies]) or _reasons(built)
+                raise DocumentError(f"No document could be read: {reasons}.")
+            (data / FILES).write_text(json.dumps(built.files, ensure_ascii=False), encoding="utf-8")
             _manifest(data, built, old, digest.hexdigest()).write(output)
         except OSError as error:
             raise DocumentError(f"The index could not be written to {output} ({error.strerror or error}).") from error
@@ -110,16 +118,22 @@ def _reasons(built: Built) -> str:
 def _works(files: Sequence[tuple[Path, str]], fields: Fields, built: Built) -> Iterator[Work]:
     """The rows of JSON Lines files, and the passages of all others, which are read in a child with limits."""
     done = 0
-    rows_of, built.copies = without_copies([file for file in files if holds_rows(file[0])])
-    for path, name in rows_of:
+    for path, name in (file for file in files if holds_rows(file[0])):
+        digest = content_digest(path)
+        if digest in built.files:
+            built.copies.append(copy_result(name, built.files[digest], digest).line)
+            continue
         with opened(path) as (rows, file):
             for first, lines in batches(rows, BATCH):
                 yield Work(lines, name, first, fields, position=done + file.tell())
         done += path.stat().st_size
         built.documents += 1
+        built.files[digest] = name
     others = [(path, name) for path, name in files if not holds_rows(path)]
     if others:
-        for (path, _), (result, passages) in zip(others, read_each(others, local_limits(others)), strict=True):
+        before = [FileResult(name, pages=1, digest=digest) for digest, name in built.files.items()]
+        read = read_each(others, local_limits(others), before=before)
+        for (path, _), (result, passages) in zip(others, read, strict=True):
             done += path.stat().st_size if path.is_file() else 0
             if result.error is not None:
                 built.errors.append(result.error)
@@ -128,6 +142,7 @@ def _works(files: Sequence[tuple[Path, str]], fields: Fields, built: Built) -> I
                 built.copies.append(result.line)
                 continue
             built.documents += 1
+            built.files[result.digest] = result.name
             for batch in _chunks(passages, BATCH):
                 yield Work(passages=batch, position=done)
 

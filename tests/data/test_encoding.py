@@ -4,6 +4,7 @@ import pytest
 
 from spring.data.encoding import decode
 from spring.errors import DocumentError
+from tests.support.languages import TEXTS
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,16 @@ def test_what_is_not_utf_8_is_guessed(text: str) -> None:
 def test_what_is_no_text(data: bytes) -> None:
     with pytest.raises(DocumentError, match="does not look like text"):
         decode(data)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_old_encodings_are_told_apart_by_common_words(language: str) -> None:
+    text, encodings = TEXTS[language]
+    assert {encoding: decode(text.encode(encoding))[0] for encoding in encodings.split()} == dict.fromkeys(
+        encodings.split(), text
+    )
+
+
+def test_few_words_beyond_ascii_in_a_long_text() -> None:
+    text = "The lamp burns oil.\n" * 5_000 + "Der Wächter zündet über dem Fluss für die Schiffe die Lampe an.\n"
+    assert decode(text.encode("cp850"))[0] == text

@@ -580,19 +580,26 @@ def test_an_answer_is_cut_after_the_seconds_that_it_may_take(tabs, monkeypatch) 
     assert len(written) < 20  # of 256 tokens
 
 
-def test_two_uploads_of_one_visitor_at_once_keep_all_documents(shared, tmp_path) -> None:
-    files = [tmp_path / "lamp.txt", tmp_path / "oil.txt"]
-    for file in files:
-        file.write_text(f"The {file.stem} burns.")
-    both = threading.Barrier(2)
+def test_uploads_of_one_visitor_at_once_keep_all_documents_and_no_copy(shared, tmp_path) -> None:
+    files = [tmp_path / place / name for place, name in (("a", "lamp.txt"), ("b", "oil.txt"), ("b", "lamp.txt"))]
+    texts = ["The lamp burns.", "The lamp burns.", "The other lamp burns."]
+    for file, text in zip(files, texts, strict=True):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    both = threading.Barrier(3)
     form, read = Form(shared), shared.documents.read
     shared.documents.read = lambda *given: (both.wait(10), read(*given), both.wait(10))[
         1
     ]  # both are read before one is kept
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         for updates in pool.map(lambda file: list(form.upload(ME, [str(file)])), files):
             assert updates[-1]["collection"] == OWN
-    assert {p.document for p in shared.sessions.documents("me").collection.passages} == {"lamp.txt", "oil.txt"}
+    own = shared.sessions.documents("me").collection
+    assert sorted(passage.text for passage in own.passages) == [texts[0], texts[2]]
+    named = {result.name for result in own.results if result.pages}
+    assert named == {passage.document for passage in own.passages}
+    assert len({result.name for result in own.results}) == 3
+    assert sum("the same file as" in result.line for result in own.results) == 1
 
 
 def test_the_first_questions_are_taken_and_the_others_named() -> None:

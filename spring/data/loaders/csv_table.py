@@ -1,10 +1,10 @@
 """Load tables: CSV, TSV, with semicolons or pipes. One page, one line for each row."""
 
-from collections.abc import Iterable
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 
-from spring.data.cleaning import clean_text, one_line
-from spring.data.loaders.content import Content, clean_title, numbered
+from spring.data.cleaning import one_line
+from spring.data.loaders.content import Block, Content, build_page, clean_title, numbered
 from spring.data.rows import read_table
 from spring.data.types import Page
 
@@ -25,11 +25,15 @@ def load_csv(text: str) -> Content:
 
 def rows_page(header: list[str], rows: Iterable[list[str]], above: list[str]) -> Page:
     """A page of the lines above a table, and its rows with the header's names."""
-    lines = [row_line(header, row) for row in rows] or ["; ".join(header)]
-    return Page(clean_text("\n\n".join([*map(one_line, above), *lines])), rows=True)
+    lines = [*row_lines(header, rows)] or ["; ".join(map(one_line, header))]
+    return build_page(map(Block, [*map(one_line, above), *lines]), rows=True)
 
 
-def row_line(header: list[str], row: list[str]) -> str:
-    """`name: value; name: value`, without the cells that are empty."""
-    cells = zip_longest(map(one_line, header), map(one_line, row), fillvalue="")
-    return "; ".join(f"{name}: {value}" if name else value for name, value in cells if value)
+def row_lines(header: Sequence[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    """For each row `name: value; name: value`, without the cells that are empty."""
+    names = [f"{name}: " if name else "" for name in map(one_line, header)]
+    for row in rows:
+        beyond = repeat("", len(row) - len(names))
+        cells = zip(chain(names, beyond), map(str.strip, row), strict=False)
+        line = "; ".join([name + value for name, value in cells if value])
+        yield line if line.isprintable() else one_line(line)

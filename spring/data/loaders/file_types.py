@@ -20,7 +20,9 @@ _SEARCH = 1024  # bytes; readers of PDF skip as much before it begins
 
 _OFFICE, _RTF = b"\xd0\xcf\x11\xe0", b"{\\rtf"
 _PROGRAMS = (b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Windows, Linux, macOS
-_HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?>.*?-->)\s*)*+<(?:!doctype html|html)\b", re.IGNORECASE | re.DOTALL
+)
 _HTML_SEARCH = 4096  # characters
 
 

@@ -15,6 +15,7 @@ _GENERIC_TITLES = """
     menu,main menu,navigation,home,search,contents,table of contents,sign in,log in,login,welcome,skip to content,
     header,untitled,untitled document,document,page title,new tab,newsletter,share,related,comments,404
 """
+_LONGEST_HEAD = 1_000  # characters
 _GENERIC = frozenset(map(str.strip, _GENERIC_TITLES.split(",")))
 
 
@@ -37,6 +38,8 @@ def load_html(text: str) -> Content:
 
 def html_title(head: str, blocks: list[HtmlBlock]) -> str:
     """The title of a page: its first h1, if that is no "Menu", else what its head says without the site's name."""
+    head = head[:_LONGEST_HEAD]
+    whole = _key(head)
     parts = [part for part in _SEPARATOR.split(head) if part.strip()]
     known = [_key(part) for part in parts]
     headings = [
@@ -45,10 +48,10 @@ def html_title(head: str, blocks: list[HtmlBlock]) -> str:
     first = [
         text for level, text, header in headings if level == 1 and text and _key(text) not in _GENERIC and not header
     ]
-    named = [text for _, text, _ in headings[:8] if _key(text) == _key(head) or _key(text) in known[:1]]
+    named = [text for _, text, _ in headings[:8] if _key(text) in (whole, *known[:1])]
     if named:
         return named[0]
-    inside = [text for text in first if _key(text) in _key(head)]
+    inside = [text for text in first if _key(text) in whole]
     if len(parts) > 1 and inside and _key(inside[0]) in known[1:]:  # the site's name as a heading
         return clean_title(parts[0])
     if inside or first:

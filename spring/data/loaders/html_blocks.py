@@ -41,7 +41,7 @@ class HtmlBlock:
 
 def html_blocks(root: Element) -> list[HtmlBlock]:
     """The blocks of a pruned tree, in order. Takes time and memory linear in the page's size."""
-    reader = _Reader(_layout(root))
+    reader = _Reader(_layout(root), next(root.iter("msup"), None) is not None)
     for event, element in etree.iterwalk(root, events=("start", "end")):
         if not isinstance(element.tag, str):
             reader.text(element.tail if event == "end" else None)
@@ -56,6 +56,8 @@ def html_blocks(root: Element) -> list[HtmlBlock]:
 def _layout(root: Element) -> set[Element]:
     """What lays out the page: tables of one column, and rows with tables, headings, listings or long cells."""
     layout: set[Element] = set()
+    if next(root.iter("table"), None) is None:
+        return layout
     tables: list[_Table] = []
     for event, element in etree.iterwalk(root, events=("start", "end")):
         tag = element.tag
@@ -95,9 +97,9 @@ class _Table:
 class _Reader:
     """Collects blocks; is told of each element's start and end in their order."""
 
-    def __init__(self, layout: set[Element]) -> None:
+    def __init__(self, layout: set[Element], powers: bool) -> None:
         self.blocks: list[HtmlBlock] = []
-        self._layout = layout
+        self._layout, self._powers = layout, powers
         self._parts: list[str] = []
         self._linked = self._links = self._all_links = self._headers = self._articles = 0
         self._listing = 0  # how many listings are open
@@ -143,7 +145,7 @@ class _Reader:
             self.text(f" {element.get('alt') or ''} ")
         elif tag == "br" and self._listing:
             self._parts.append("\n")
-        if element.getparent() is not None and element.getparent().tag == "msup" and element.getprevious() is not None:
+        if self._powers and _is_power(element):
             self._parts.append("^")
         self.text(element.text)
 
@@ -180,7 +182,8 @@ class _Reader:
     def text(self, text: str | None) -> None:
         """A string of the page; outside of listings white space is a space."""
         if text:
-            text = text if self._listing else re.sub(r"[ \t\n\r\f]+", " ", text)
+            if not self._listing and ("  " in text or not text.isprintable()):
+                text = re.sub(r"[ \t\n\r\f]+", " ", text)
             self._parts.append(text)
             self._linked += len(text) if self._links else 0
 
@@ -242,6 +245,12 @@ class _Reader:
         if min(len(before), len(after)) < 2 or before[-1].isupper():
             return False
         return (after[0].isupper() and after[1].islower()) or before[-1].isdigit() != after[0].isdigit()
+
+
+def _is_power(element: Element) -> bool:
+    """Whether it is the raised part of a formula."""
+    above = element.getparent()
+    return above is not None and above.tag == "msup" and element.getprevious() is not None
 
 
 def _number(value: str | None, default: int, least: int, most: int) -> int:

@@ -13,6 +13,9 @@ from spring.data.loaders.safe_xml import check_tags
 
 Element: TypeAlias = html.HtmlElement
 
+# Not lxml.html's parser, which asks a function of Python's for the class of each element.
+_ELEMENTS = etree.ElementDefaultClassLookup(element=html.HtmlElement)
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*>")  # it may name an encoding, which a text no longer has
 _DEEPEST = 200  # levels; what is nested deeper is moved up to this level
 _REMOVED_TAGS = """
     annotation annotation-xml applet area audio base button canvas datalist embed frame frameset iframe input link
@@ -64,8 +67,9 @@ class _Flattener:
 def parse(text: str) -> Element:
     """The root of a page's tree, without comments."""
     check_tags(text)
-    text = re.sub(r"^\s*<\?xml[^>]*>", "", text)  # it may name an encoding, which a text no longer has
-    parser = html.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True)
+    text = _XML_DECLARATION.sub("", text, count=1) if "<?xml" in text[:1_000] else text
+    parser = etree.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True)
+    parser.set_element_class_lookup(_ELEMENTS)
     try:
         root = etree.HTML(text + "\n", parser)
     except etree.XMLSyntaxError as error:

@@ -1,9 +1,11 @@
 """Load e-mail: one page of its subject, who wrote it to whom and when, and its text; attachments are only named."""
 
 import email
-import email.policy
 from collections.abc import Iterator
 from email.message import EmailMessage
+from email.policy import EmailPolicy
+from itertools import islice
+from typing import Any
 
 from spring.data.encoding import decode, decode_as
 from spring.data.loaders.content import Block, Content, build_page, clean_title
@@ -14,23 +16,54 @@ from spring.errors import DocumentError
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _MOST_NAMED = 50  # attachments
+_LONGEST_SHOWN, _LONGEST_HEADER = 4_000, 1_000  # characters: the library takes time quadratic in their number
+_DEEPEST = 50  # parts within parts: it passes each line through all of them
+_SHOWN = frozenset(["subject", *map(str.lower, _HEADERS)])
+
+
+class _Policy(EmailPolicy):
+    """The usual policy, which sees the beginning of long headers."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        most = _LONGEST_SHOWN if name.lower() in _SHOWN else _LONGEST_HEADER
+        return super().header_fetch_parse(name, value[:most])
+
+
+class _Part(EmailMessage):
+    """A message, or a part of one, that knows how deeply it is nested."""
+
+    depth = 0
+
+    def attach(self, payload: Any) -> None:
+        if isinstance(payload, _Part):
+            payload.depth = self.depth + 1
+            if payload.depth > _DEEPEST:
+                raise DocumentError("its parts are nested too deeply; save its text as a file of its own")
+        super().attach(payload)
+
+
+_POLICY = _Policy(message_factory=_Part)
 
 
 def load_eml(data: bytes) -> Content:
     """One page; the title is the subject."""
-    message = email.message_from_bytes(data.lstrip(b"\xef\xbb\xbf\r\n"), policy=email.policy.default)
+    message = email.message_from_bytes(data.lstrip(b"\xef\xbb\xbf\r\n"), policy=_POLICY)
     if not isinstance(message, EmailMessage) or not any(name in message for name in ("Subject", "From", "Date")):
         raise DocumentError("it is not what its name says, an e-mail; save it again as .eml")
     subject = str(message["Subject"] or "")
     body = message.get_body(("plain", "html"))
     blocks = [Block(subject, 1)]
-    blocks += (Block(f"{name}: {message[name]}") for name in _HEADERS if message[name])
+    blocks += (Block(f"{name}: {value}") for name in _HEADERS if (value := message[name]))
+    long = [name for name, value in message.raw_items() if name.lower() in _SHOWN and len(value) > _LONGEST_SHOWN]
     warnings: list[str] = []
     if isinstance(body, EmailMessage):
         text, warnings = _text(body)
         blocks += _html(text) if body.get_content_subtype() == "html" else text_blocks(text)
-    names = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
-    blocks += (Block(f"Attachment: {name}") for name in names[:_MOST_NAMED])
+    attachments = islice(message.iter_attachments(), _MOST_NAMED)
+    names = [part.get_filename() or part.get_content_type() for part in attachments]
+    blocks += (Block(f"Attachment: {name}") for name in names)
+    if long:
+        warnings = [*warnings, f"of {long[0]} only the first {_LONGEST_SHOWN:,} characters were read"]
     if names:
         warnings = [*warnings, "attachments were not opened; save them and give them as files of their own"]
     return Content([build_page(blocks)], warnings, clean_title(subject))

@@ -4,25 +4,19 @@ Front matter, comments, tags and link targets are left out; code keeps its lines
 """
 
 import re
-from collections.abc import Sequence
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from spring.data.cleaning import table_row
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 from spring.data.loaders.html_blocks import html_blocks
 from spring.data.loaders.html_tree import parse, prune
-from spring.data.loaders.superscripts import superscript
+from spring.data.loaders.markdown_inline import MarkdownText
 
 _FRONT_MATTER = re.compile(
     r"\s*(?:---[ \t]*\n(.*?\n)?(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)?\+\+\+)[ \t]*(?:\n|$)", re.DOTALL
 )
 _KEY = re.compile(r"^[\w-]+[ \t]*[:=]", re.MULTILINE)
-_TITLE = re.compile(r"""^title[ \t]*[:=][ \t]*(["']?)(.*?)\1[ \t]*$""", re.MULTILINE | re.IGNORECASE)
+_TITLE = re.compile(r"^title[ \t]*[:=](.*)$", re.MULTILINE | re.IGNORECASE)
 _DEEP = re.compile(r"^(?: {0,3}>){20,}", re.MULTILINE)  # markdown-it leaves out what is nested 100 times
-_PARSER = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def load_markdown(text: str) -> Content:
@@ -36,7 +30,7 @@ def load_markdown(text: str) -> Content:
 def markdown_blocks(text: str) -> list[Block]:
     """The blocks of a Markdown text without front matter."""
     text = _DEEP.sub("> ", text)
-    return _Reader().read(_PARSER.parse(text))
+    return _Reader(MarkdownText(text)).read()
 
 
 def _without_front_matter(text: str) -> tuple[str, str]:
@@ -46,20 +40,26 @@ def _without_front_matter(text: str) -> tuple[str, str]:
     if match is None or (matter.strip() and not _KEY.search(matter)):  # two thematic breaks
         return text, ""
     title = _TITLE.search(matter)
-    return text[match.end() :], title[2] if title else ""
+    return text[match.end() :], _unquoted(title[1].strip()) if title else ""
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
 
 
 class _Reader:
     """Collects blocks from markdown-it's tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: MarkdownText) -> None:
+        self._text = text
         self.blocks: list[Block] = []
         self._level = 0  # of the open heading
         self._prefix = ""  # of the list item that begins
         self._row: list[str] | None = None  # the cells of the open row of a table
 
-    def read(self, tokens: Sequence[Token]) -> list[Block]:
-        for token in tokens:
+    def read(self) -> list[Block]:
+        for token in self._text.blocks:
             match token.type:
                 case "heading_open":
                     self._level = int(token.tag[1:])
@@ -75,9 +75,9 @@ class _Reader:
                     self._add(table_row(self._row or []))
                     self._row = None
                 case "inline" if self._row is not None:
-                    self._row.append(inline_text(token))
+                    self._row.append(self._text.inline(token.content))
                 case "inline":
-                    self._add(inline_text(token))
+                    self._add(self._text.inline(token.content))
                 case "fence" | "code_block":
                     self.blocks.append(Block(token.content, preformatted=True))
                 case "html_block":
@@ -89,37 +89,7 @@ class _Reader:
         self._prefix = ""
 
     def _add_html(self, html: str) -> None:
-        html = _COMMENT.sub("", html)
-        if html.strip():
+        if not (html.startswith("<!--") and html.find("-->") == len(html.rstrip()) - 3):  # a comment, as most are
             root = parse(html)
             prune(root)
             self.blocks += (found.block for found in html_blocks(root))
-
-
-def inline_text(token: Token) -> str:
-    """What a reader sees of a line of text: the words of links, the descriptions of pictures, no tags."""
-    parts: list[str] = []
-    raised: list[int] = []
-    children = token.children or []
-    for place, child in enumerate(children):
-        match child.type:
-            case "text" | "code_inline":
-                parts.append(child.content)
-            case "softbreak":
-                parts.append(" ")
-            case "hardbreak":
-                parts.append("\n\n")
-            case "image":
-                parts.append(inline_text(child))
-            case "html_inline":
-                tag = child.content.lower()
-                if tag.startswith("<br"):
-                    parts.append("\n\n")
-                elif tag == "<sup>":
-                    raised.append(len(parts))
-                elif tag == "</sup>" and raised:
-                    start = raised.pop()
-                    after = children[place + 1].content if place + 1 < len(children) else ""
-                    mark, before = "".join(parts[start:]), "".join(parts[max(0, start - 3) : start])
-                    parts[start:] = [superscript(before[-40:], mark, after)]
-    return "".join(parts)

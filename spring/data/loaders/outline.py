@@ -6,7 +6,8 @@ from spring.data.cleaning import table_row
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 from spring.data.loaders.text import text_blocks
 
-_HEADING = re.compile(r"(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING)\s+)?(?:\[#\w\]\s+)?(.*?)(?:\s+:[\w@:]+:)?\s*$")
+_HEADING = re.compile(r"(\*+)\s++(?:(?:TODO|DONE|NEXT|WAITING)\s++)?(?:\[#\w\]\s++)?(.*)")
+_TAGS = re.compile(r":[\w@:]+:")
 _BEGIN = re.compile(r"\s*#\+begin_(\w+)", re.IGNORECASE)
 _TITLE = re.compile(r"#\+title:\s*(.*)", re.IGNORECASE)
 _DRAWER = re.compile(r"\s*:[\w-]+:\s*$")
@@ -39,7 +40,7 @@ def load_org(text: str) -> Content:
             ends, kept = "", []
         elif heading := _HEADING.match(line):
             flush()
-            blocks.append(Block(_inline(heading[2]), min(len(heading[1]), 9)))
+            blocks.append(Block(_inline(_without_tags(heading[2])), min(len(heading[1]), 9)))
         elif begin := _BEGIN.match(line):
             flush()
             ends = f"#+end_{begin[1].lower()}"
@@ -59,6 +60,11 @@ def load_org(text: str) -> Content:
     page = build_page(blocks)
     highest = [heading for heading in page.headings if heading.level == 1]
     return Content([page], [], clean_title(title or (highest[0].text if len(highest) == 1 else "")))
+
+
+def _without_tags(heading: str) -> str:
+    words = heading.rsplit(maxsplit=1)
+    return words[0] if len(words) > 1 and _TAGS.fullmatch(words[1]) else heading
 
 
 def _inline(text: str) -> str:

@@ -62,15 +62,18 @@ def _without_declaration(text: str) -> str:
 def _value(root: Any) -> Any:
     """An XML tree as nested lists and dictionaries; a list of pairs where names repeat would lose their order."""
     done: dict[Any, Any] = {}
-    for _, element in etree.iterwalk(root, events=("end",)):
-        if not isinstance(element.tag, str):
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        if not isinstance(element.tag, str) or element in done:
             continue
         children = [child for child in element if isinstance(child.tag, str)]
-        text = one_line("".join(element.itertext())) if _is_mixed(element, children) else one_line(element.text or "")
         values: list[tuple[str, Any]] = [(_name(key), value) for key, value in element.attrib.items()]
-        if _is_mixed(element, children) or not children:
+        if not children or _is_mixed(element, children):
+            text = one_line("".join(element.itertext()) if children else element.text or "")
             done[element] = _Pairs([*values, ("", text)]) if values else text
-        else:
+            if event == "start":
+                walk.skip_subtree()  # a paragraph's parts are read once, however deeply they are nested
+        elif event == "end":
             done[element] = _Pairs([*values, *((_name(child.tag), done.pop(child)) for child in children)])
     return _Pairs([(_name(root.tag), done[root])])
 
@@ -129,5 +132,6 @@ def _plain_text(value: Any) -> str | None:
 
 
 def _line(path: tuple[str, ...], text: str) -> str:
-    joined = _PATH.join(path)
-    return f"{joined}: {text}" if joined and len(joined) <= _LONGEST_PATH else text
+    if not 0 < sum(map(len, path)) + len(_PATH) * (len(path) - 1) <= _LONGEST_PATH:
+        return text
+    return f"{_PATH.join(path)}: {text}"

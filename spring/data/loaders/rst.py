@@ -24,8 +24,9 @@ _SPOKEN = """
 _KEPT = frozenset(_SPOKEN.split())
 _ROLE = re.compile(r":[\w:+.-]{1,40}:`([^`]*)`")
 _LITERAL = re.compile(r"``(.+?)``")
-_LINK = re.compile(r"`([^`<]*?)\s*<[^`>]*>`_{0,2}")
-_REFERENCE = re.compile(r"`([^`]+)`_{0,2}|(?<![\w_])([A-Za-z][\w.-]*?)__?(?![\w_])")
+_LINK = re.compile(r"`([^`<]*)<[^`>]*>`_{0,2}")
+_REFERENCE = re.compile(r"`([^`]+)`_{0,2}|(?<!\w)([A-Za-z][\w.-]*+)")  # *+: its end is looked for once
+_UNDERSCORES = re.compile(r"__?(?!\w)")
 _STRONG = re.compile(r"(?<![\w*])(\*{1,2})(\S(?:[^*\n]{0,300}\S)?)\1(?![\w*])")
 _CITED = re.compile(r"\s?\[([\w#*.-]+)\]_")
 
@@ -77,7 +78,9 @@ def rst_blocks(text: str) -> Iterator[Block]:
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
     text = "\n".join(lines)
-    yield from text_blocks(_inline(re.sub(r"\s*::$", ":", text) if text.strip() != "::" else ""))
+    if text.endswith("::"):  # a listing follows
+        text = f"{text[:-2].rstrip()}:" if text.strip() != "::" else ""
+    yield from text_blocks(_inline(text))
 
 
 def _indented(lines: list[str], place: int, indent: int) -> tuple[list[str], int]:
@@ -142,6 +145,12 @@ def _table(lines: list[str], place: int) -> Generator[Block, None, int]:
 
 def _inline(text: str) -> str:
     """The words of roles, links and references, without marks."""
-    text = _ROLE.sub(lambda role: re.sub(r"\s*<[^<>]*>$", "", role[1]).lstrip("~!"), text)
+    text = _ROLE.sub(lambda role: _shown(role[1]).lstrip("~!"), text)
     text = _CITED.sub(r" [\1]", _STRONG.sub(r"\2", _LITERAL.sub(r"\1", text)))
-    return _REFERENCE.sub(lambda found: found[1] or found[2], _LINK.sub(r"\1", text)).replace("\\ ", "")
+    text = _LINK.sub(lambda link: link[1].rstrip(), text)
+    return _REFERENCE.sub(lambda found: found[1] or _UNDERSCORES.sub("", found[2]), text).replace("\\ ", "")
+
+
+def _shown(role: str) -> str:
+    """The words of `words <target>`."""
+    return role.rpartition("<")[0].rstrip() if role.endswith(">") and "<" in role else role

@@ -20,6 +20,9 @@ def load_subtitles(text: str) -> Content:
         if place is None:  # WebVTT's head, notes and styles
             if not lines[0].startswith(("WEBVTT", "NOTE", "STYLE", "REGION")) and not lines[0].isdigit():
                 spoken = f"{spoken} {_without_tags(lines)}"
+            if len(spoken) > _LONGEST:
+                blocks.append(Block(spoken))
+                spoken = ""
             continue
         said = _without_tags(lines[place + 1 :])
         if re.match(r"[-–—]\s*\S", said) and spoken:  # someone else speaks

@@ -5,22 +5,18 @@ Nothing is run and no other file is read: macros of the document's own stay unex
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from spring.data.cleaning import table_row
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
-_VERBATIM = re.compile(
-    r"\\begin\{(verbatim\*?|lstlisting|minted|Verbatim)\}(?:\[[^\]]*\])?(?:\{\w+\})?(.*?)\\end\{\1\}", re.S
-)
+_VERBATIM = re.compile(r"\\begin\{(verbatim\*?|lstlisting|minted|Verbatim)\}(?:\[[^\[\]]*\])?(?:\{\w+\})?")
 _ARGUMENT = r"\s*(?:\[[^\[\]]*\]\s*)?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 _SECTIONS = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5}
 _SECTION = re.compile(rf"\\({'|'.join(_SECTIONS)})\*?{_ARGUMENT}")
 _TITLE = re.compile(rf"\\title{_ARGUMENT}")
-_TABULAR = re.compile(
-    r"\\begin\{(?:tabular|tabularx|longtable|array)\*?\}.*?\\end\{(?:tabular|tabularx|longtable|array)\*?\}", re.S
-)
+_TABULAR = re.compile(r"\\begin\{((?:tabular|tabularx|longtable|array)\*?)\}")
 _DROPPED = re.compile(
     r"\\(?:label|cite[a-z]*|ref|eqref|pageref|autoref|cref|Cref|bibliography|bibliographystyle|vspace|hspace|includegraphics"
     rf"|input|include|usepackage|documentclass|pagestyle|thispagestyle|setlength|newcommand|renewcommand|index)\*?{_ARGUMENT}"
@@ -28,13 +24,15 @@ _DROPPED = re.compile(
 _MACRO = re.compile(
     r"\\(?:re)?newcommand\*?\s*\{?\\([A-Za-z]+)\}?\s*\{((?:[^{}#]|\{[^{}#]*\}){0,200})\}"
 )  # without arguments
-_MOST_MACROS = 10_000  # uses that are replaced
-_SPANNING = re.compile(r"\\multi(?:row|column)\*?(?:\[[^\]]*\])?\{[^{}]*\}(?:\[[^\]]*\])?\{[^{}]*\}")
+_USE = re.compile(r"(?<!\\)\\([A-Za-z]+)(?:\{\}|\\(?= ))?")
+_MOST_MACROS = 1_000_000  # characters that are put in for uses
+_SPANNING = re.compile(r"\\multi(?:row|column)\*?(?:\[[^\[\]]*\])?\{[^{}]*\}(?:\[[^\[\]]*\])?\{[^{}]*\}")
 _COLOUR = re.compile(r"\\(?:text)?color\{[^{}]*\}")
 _FOOTNOTE = re.compile(rf"\\footnote{_ARGUMENT}")
 _LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*\{([^{}]*)\}")
-_MATH = re.compile(r"\$\$?[^$]{1,2000}\$\$?|\\\(.{1,2000}?\\\)|\\\[.{1,4000}?\\\]", re.S)
-_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[\w*]+\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?")
+_INSIDE = r"(?:[^\\]|\\[^()\[\]])"  # of a formula, which holds no other
+_MATH = re.compile(rf"\$\$?[^$]{{1,2000}}\$\$?|\\\({_INSIDE}{{1,2000}}+\\\)|\\\[{_INSIDE}{{1,4000}}+\\\]")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[\w*]+\}(?:\[[^\[\]]*\])?(?:\{[^{}]*\})?")
 _ACCENT = re.compile(
     r"\\([`'^\"~=.uvHckr])\s*(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))(?![A-Za-z])|\\([`'^\"~=.])\{?\\?([A-Za-z])\}?"
 )
@@ -71,11 +69,11 @@ def load_tex(text: str) -> Content:
     """One page of the document's body; the title is what the source names so."""
     listings: list[str] = []
 
-    def listing(match: re.Match[str]) -> str:
-        listings.append(match[2])
+    def listing(begin: re.Match[str], inside: str) -> str:
+        listings.append(inside)
         return f"\n\n\0{len(listings) - 1}\0\n\n"
 
-    text = _VERBATIM.sub(listing, re.sub(r"[\x00-\x02]", "", text))
+    text = _environments(_VERBATIM, re.sub(r"[\x00-\x02]", "", text), listing)
     text = _expanded(_COMMENT.sub(r"\1", text))
     title = _TITLE.search(text)
     named = _plain(title[1]) if title else ""
@@ -90,17 +88,45 @@ def _expanded(text: str) -> str:
     macros = dict(_MACRO.findall(text))
     if not macros:
         return text
-    use = re.compile(rf"(?<!\\)\\({'|'.join(map(re.escape, macros))})(?![A-Za-z])(?:\{{\}}|\\(?= ))?")
+    left = _MOST_MACROS
+
+    def replaced(use: re.Match[str]) -> str:
+        nonlocal left
+        inside = macros.get(use[1])
+        left -= len(inside or "")
+        return use[0] if inside is None or left < 0 else inside
+
     before, begin, body = text.rpartition(r"\begin{document}")
-    return before + begin + use.sub(lambda found: macros[found[1]], body, count=_MOST_MACROS)
+    return before + begin + _USE.sub(replaced, body)
+
+
+def _environments(begins: re.Pattern[str], text: str, replaced: Callable[[re.Match[str], str], str]) -> str:
+    """Replace what stands from each beginning to the next end of that name; group 1 of a beginning is the name.
+
+    By searching, not by one regular expression: that takes time quadratic in the number of those that never end.
+    """
+    parts: list[str] = []
+    place, endless = 0, set[str]()
+    while begin := begins.search(text, place):
+        parts.append(text[place : begin.start()])
+        end = f"\\end{{{begin[1]}}}"
+        stop = -1 if end in endless else text.find(end, begin.end())
+        if stop < 0:
+            endless.add(end)
+            parts.append(begin[0])
+            place = begin.end()
+        else:
+            parts.append(replaced(begin, text[begin.end() : stop]))
+            place = stop + len(end)
+    return "".join([*parts, text[place:]])
 
 
 def _blocks(body: str, title: str, listings: list[str]) -> Iterator[Block]:
     yield Block(title, 1)
-    body = _TABULAR.sub(_rows, _TITLE.sub("", body))
+    body = _environments(_TABULAR, _TITLE.sub("", body), _rows)
     body = _SECTION.sub(lambda found: f"\n\n\1{_SECTIONS[found[1]]}{found[2]}\n\n", body)
     body = re.sub(r"\\item\b\s*(?:\[([^\[\]]*)\])?", lambda item: f"\n\n- {item[1] or ''} ", body)
-    for part in re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+|\\par\b|\\\\(?:\[[^\]]*\])?", body):
+    for part in re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+|\\par\b|\\\\(?:\[[^\[\]]*\])?", body):
         if found := re.fullmatch(r"\s*\0(\d+)\0\s*", part):
             yield Block(listings[int(found[1])], preformatted=True)
         elif part.startswith("\1"):
@@ -109,13 +135,13 @@ def _blocks(body: str, title: str, listings: list[str]) -> Iterator[Block]:
             yield Block(_plain(part))
 
 
-def _rows(table: re.Match[str]) -> str:
+def _rows(begin: re.Match[str], inside: str) -> str:
     """A table's rows as paragraphs."""
-    inside = re.sub(r"^\\begin\{\w+\*?\}(?:\{[^{}]*\})?(?:\[[^\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", table[0])
+    inside = re.sub(r"^(?:\{[^{}]*\})?(?:\[[^\[\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", inside)
     inside = re.sub(
-        r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^{}]*\}|cmidrule(?:\([^)]*\))?\{[^{}]*\})", "", inside
+        r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^{}]*\}|cmidrule(?:\([^()]*\))?\{[^{}]*\})", "", inside
     )
-    rows = re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", re.sub(r"\\end\{[^{}]*\}$", "", inside))
+    rows = re.split(r"\\\\(?:\[[^\[\]]*\])?|\\tabularnewline", inside)
     return "\n\n" + "\n\n".join(table_row(re.split(r"(?<!\\)&", row)) for row in rows) + "\n\n"
 
 

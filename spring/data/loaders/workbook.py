@@ -8,7 +8,7 @@ from typing import Any
 from spring.data.cleaning import one_line
 from spring.data.loaders.archive import check_zip
 from spring.data.loaders.content import Block, Content, build_page, check_pages, clean_title
-from spring.data.loaders.csv_table import row_line
+from spring.data.loaders.csv_table import row_lines
 from spring.data.rows import header_place
 from spring.data.types import Page
 from spring.errors import DocumentError
@@ -62,7 +62,7 @@ def _page(name: str, rows: list[list[str]]) -> Page:
     place = header_place(rows[:11])
     header = rows[place]
     lines = [" ".join(filter(None, row)) for row in rows[:place]]
-    lines += [row_line(header, row) for row in rows[place + 1 :]] or ["; ".join(filter(None, header))]
+    lines += [*row_lines(header, rows[place + 1 :])] or ["; ".join(filter(None, header))]
     return build_page([Block(name, 1), *map(Block, lines)], rows=True)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spring.data.collection import find_files, free_name, shown_name
-from spring.data.copies import content_digest, copy_result
+from spring.data.collection import find_files, shown_name
+from spring.data.copies import content_digest, copy_result, free_name, known_files
 from spring.data.questions import Question, QuestionSet
 from spring.data.sandbox.parent import DAMAGED, FileRefused, ReadingStopped, Sandbox, SandboxError
 from spring.data.types import Collection, FileResult, Passage
@@ -44,7 +44,7 @@ def read_each(
 
     """
     left = limits.characters
-    known = {result.digest: result.name for result in before if result.pages and result.digest}
+    known = known_files(before)
     try:
         with Sandbox("spring.data.sandbox.jobs:document_job", limits, stop) as sandbox:
             for place, (path, name) in enumerate(files, 1):

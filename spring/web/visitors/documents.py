@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from spring.data.copies import joined
 from spring.data.questions import Question
 from spring.data.types import Collection, FileResult
 from spring.errors import PromptError
@@ -119,12 +120,10 @@ class VisitorDocuments:
         """
         added = self.read(files, request, self._own(visitor), say)
         with self._adding:  # another upload of the same visitor may have been read meanwhile
-            before = self._own(visitor)
-            results, passages = before.results + added.results, before.passages + added.passages
-            if passages:
-                joined = Collection(before.documents + added.documents, passages, results)
-                self.sessions.keep(visitor, self.index(joined, request, say), address)
-        return results, bool(passages)
+            own = joined(self._own(visitor), added)
+            if own.passages:
+                self.sessions.keep(visitor, self.index(own, request, say), address)
+        return own.results, bool(own.passages)
 
     def index(self, collection: Collection, request: QueuedRequest, say: Say = silent) -> Library:
         """Make a visitor's documents ready to be searched; `say` is called with how far that is.
