@@ -1,9 +1,11 @@
 """What is made of the lines of a PDF: paragraphs, lists, tables, headings; what repeats on its pages goes."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from spring.data.chunking import split_passages
@@ -58,6 +60,31 @@ def test_paragraphs_lists_and_tables() -> None:
         f"● {' '.join(wrapped)}", "• Sign the book", "• Close the gate", "1. Ring", "(b) Wait",
         "a0 | b0 | c0", "a1 | b1 | c1", "a2 | b2 | c2", "Opening hours:", "Monday 9 to 12", "Tuesday closed",
     ]  # fmt: skip
+
+
+def with_marks(y: float, text: str) -> list[Drawn]:
+    """A line in which `^` raises the word behind it, to the next `~`, and `_` lowers it."""
+    drawn, x = list[Drawn](), 72.0
+    for part in re.split("(?=[\\^_])|~", text):
+        size, up = (7, 4 if part[0] == "^" else -2) if part[0] in "^_" else (11, 0)
+        part = part.lstrip("^_")
+        drawn.append((x, y - up, size, part))
+        x += stringWidth(part, "Helvetica", size)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("It holds 10^6~ litres since 1932^4~, says Anna.", "It holds 10^6 litres since 1932 [4], says Anna."),
+        ("H_2~O flows over 5 m^2~ at 10^-6~ a day", "H2O flows over 5 m^2 at 10^-6 a day"),
+        ("Anna Bell^1,2~, Carl Dorn^12~ and others", "Anna Bell 1,2, Carl Dorn [12] and others"),
+        ("The bill of 2024 has 19 lines and 1906 cells", "The bill of 2024 has 19 lines and 1906 cells"),
+    ],
+)
+def test_raised_digits_are_no_part_of_a_number(text: str, read: str) -> None:
+    (page,) = pages_of(with_marks(100, text))
+    assert page.text == read
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

@@ -5,31 +5,24 @@ A line's text comes in the order of the file, with PDFium's spaces; lengths are 
 
 import ctypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from spring.data.cleaning import one_line
-from spring.data.loaders.superscripts import superscript
+from spring.data.loaders.pdf_marks import Box, Marks, Place
 
 HYPHEN = "\ufffe"  # what PDFium puts for a hyphen at the end of a line, in the place of the line break too
 _LINE = re.compile(rf"[^\r\n{HYPHEN}]+({HYPHEN}?)")
 _WIDE = 0.5  # heights of a line that its characters are wide on average, if there may be gaps between cells
 _GAP = 1.2  # heights of a line that lie between two cells of a table
-_SMALLER, _RAISED = 0.85, 0.12  # heights of the letter before it that a raised digit has, and is moved up, at least
-_CONTEXT = 40  # characters before a raised mark that tell what it is
-_LONGEST_MARK = 12  # characters
-_DIGITS = re.compile(r"(?<=\S)\d+")
 _SAMPLE = 100  # characters of a page that are looked at for letters without meaning
 _LONGEST_VALUE = 100_000  # bytes of one field of a form
 _MOST_FIELDS = 2_000  # of one page
 _TYPED = (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX)
-
-_Box: TypeAlias = tuple[float, float, float, float]  # left, right, bottom and top
-_Place: TypeAlias = Callable[[int], _Box | None]  # of the character at an index of the page's text
 
 
 @dataclass(slots=True)
@@ -43,6 +36,7 @@ class Line:
     top: float
     bold: bool = False
     hyphen: bool = False  # its last word goes on in the next line
+    glued: bool = False  # it goes on within the last word of the line before
 
     @property
     def text(self) -> str:
@@ -88,7 +82,7 @@ def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
     box = raw.FS_RECTF()
     reference = ctypes.byref(box)
 
-    def place(index: int) -> _Box | None:
+    def place(index: int) -> Box | None:
         char = raw.FPDFText_GetCharIndexFromTextIndex(text_page, index)
         if char < 0 or not raw.FPDFText_GetLooseCharBox(text_page, char, reference):
             return None
@@ -98,6 +92,7 @@ def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
         char = raw.FPDFText_GetCharIndexFromTextIndex(text_page, index)
         return bool(char >= 0 and (raw.FPDFText_GetFontWeight(text_page, char) >= 600 or _bold_name(text_page, char)))
 
+    marks = Marks(text, place)
     for match in _LINE.finditer(text):
         shown = match[0].rstrip(f"{HYPHEN} \t")
         start = match.start() + len(shown) - len(shown.lstrip())
@@ -113,9 +108,8 @@ def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
         if right - left > _WIDE * (top - bottom) * len(shown):
             cells = _cells(shown, start, place, top - bottom)
         heavy = bold(start) and bold(start + len(shown) - 1)
-        low = bottom + 0.5 * _RAISED * (top - bottom)
-        texts = [_with_marks(cell, text, start + offset, place, low) for offset, cell in cells]
-        yield Line(texts, left, right, bottom, top, heavy, bool(match[1]))
+        read, glued = marks.read([(start + offset, cell) for offset, cell in cells], bottom, top)
+        yield Line(read, left, right, bottom, top, heavy, bool(match[1]), glued)
 
 
 def _bold_name(text_page: Any, char: int) -> bool:
@@ -124,7 +118,7 @@ def _bold_name(text_page: Any, char: int) -> bool:
     return b"bold" in name.value.lower() or b"black" in name.value.lower()
 
 
-def _cells(text: str, start: int, place: _Place, height: float) -> list[tuple[int, str]]:
+def _cells(text: str, start: int, place: Place, height: float) -> list[tuple[int, str]]:
     """A line cut where its words are far from each other: the parts with their offsets."""
     cells, begin = list[tuple[int, str]](), 0
     for space in re.finditer(" +", text):
@@ -135,54 +129,6 @@ def _cells(text: str, start: int, place: _Place, height: float) -> list[tuple[in
     return [*cells, (begin, text[begin:])]
 
 
-def _with_marks(cell: str, text: str, start: int, place: _Place, low: float) -> str:
-    """A part of a line with its raised digits as `^6` or ` [4]`.
-
-    start: its offset in the text of the page. low: a character whose bottom is below this height is not raised.
-    """
-    parts, done = list[str](), 0
-    for digits in _DIGITS.finditer(cell):
-        if digits.start() < done:
-            continue
-        mark = _raised(cell, digits.end() - 1, done, lambda index: place(start + index), low)
-        if mark is None:
-            continue
-        begin, end = mark
-        parts.append(cell[done:begin])
-        after = text[start + end : start + end + 3].replace("\r\n", "")
-        parts.append(superscript("".join(parts[-2:])[-_CONTEXT:], cell[begin:end], after))
-        done = end
-    return "".join([*parts, cell[done:]]).rstrip() if parts else cell
-
-
-def _raised(cell: str, index: int, least: int, place: _Place, low: float) -> tuple[int, int] | None:
-    """Where the raised mark begins and ends that the character at an index is part of; None if it is not raised."""
-    box = place(index)
-    if box is None or box[2] < low or index == least:
-        return None
-    height, begin, end = box[3] - box[2], index, index + 1
-
-    def is_same(other: int) -> bool:
-        found = place(other)
-        return (
-            found is not None
-            and not cell[other].isspace()
-            and abs(found[2] - box[2]) < 0.1 * height
-            and abs(found[3] - box[3]) < 0.2 * height
-        )
-
-    while begin > max(least, index - _LONGEST_MARK) and is_same(begin - 1):
-        begin -= 1
-    while end < min(len(cell), index + _LONGEST_MARK) and is_same(end):
-        end += 1
-    before = place(begin - 1) if begin > least and not cell[begin - 1].isspace() else None
-    if before is None:
-        return None
-    usual = before[3] - before[2]
-    raised = height < _SMALLER * usual and box[2] - before[2] > _RAISED * usual and before[3] - box[3] < 0.3 * usual
-    return (begin, end) if raised else None
-
-
 def _joined(lines: Iterator[Line]) -> Iterator[Line]:
     """Lines that follow each other at one height, from left to right, are cells of one row."""
     before: Line | None = None
@@ -190,13 +136,13 @@ def _joined(lines: Iterator[Line]) -> Iterator[Line]:
         if (
             before is not None
             and not before.hyphen
-            and abs(before.bottom - line.bottom) < 0.3 * line.height
-            and (gap := line.left - before.right) > -0.1 * line.height
+            and (line.glued or abs(before.bottom - line.bottom) < 0.3 * line.height)
+            and (line.glued or line.left - before.right > 0)
         ):
-            if gap > 0.6 * line.height:
+            if line.left - before.right > 0.6 * line.height:
                 before.cells += line.cells
-            else:  # behind a raised mark PDFium begins a line, though it is within a word
-                before.cells[-1] += line.cells[0] if gap < 0.12 * line.height else f" {line.cells[0]}"
+            else:
+                before.cells[-1] += line.cells[0] if line.glued else f" {line.cells[0]}"
                 before.cells += line.cells[1:]
             before.right, before.hyphen = line.right, line.hyphen
             before.bottom, before.top = min(before.bottom, line.bottom), max(before.top, line.top)
