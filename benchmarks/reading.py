@@ -8,6 +8,9 @@ libraries are found on PYTHONPATH (that one needs beautifulsoup4, which this one
 
 `--recall` takes the words of each PDF from PDFium as they stand, and counts how many the reader kept: of all, and
 without the headers, footers and line numbers that it leaves out by design.
+
+`--child` reads each file in this process and in a child of its own, as the page does, and prints for each type the
+seconds of both and how many more the child takes: in the middle and at most.
 """
 
 import argparse
@@ -15,16 +18,21 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 from unittest.mock import patch
 
 import pypdfium2 as pdfium
 
+from spring.data.chunking import split_passages
+from spring.data.collection import read_document
 from spring.data.loaders.pdf_lines import HYPHEN
 from spring.data.loaders.registry import FILE_TYPES, read_file
+from spring.data.sandbox.files import parse_collection
 from spring.errors import DocumentError
 
 # Reads the files that it is told, and answers with the seconds, in this checkout's layout or in that of 0.1.0.
@@ -122,6 +130,35 @@ def compare_speed(suffix: str, paths: Sequence[Path], checkouts: Sequence[Path])
     return table
 
 
+# --- the child ---
+
+
+def child_cost(suffix: str, paths: Iterable[Path]) -> dict[str, object]:
+    """Seconds of reading files here and in a child, which is started anew for each of them; a row of the table."""
+    here, child = list[float](), list[float]()
+    for path in paths:
+        started = time.perf_counter()
+        try:
+            split_passages(read_document(path))
+        except DocumentError:
+            continue
+        here.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        parse_collection([path])
+        child.append(time.perf_counter() - started)
+    more = [there - own for own, there in zip(here, child, strict=True)]
+    if not more:
+        return {"type": suffix, "files": 0}
+    return {
+        "type": suffix,
+        "files": len(more),
+        "seconds here": round(sum(here), 2),
+        "seconds in children": round(sum(child), 2),
+        "more for a file: median": round(median(more), 3),
+        "more for a file: most": round(max(more), 3),
+    }
+
+
 # --- words ---
 
 
@@ -177,6 +214,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=60, help="of each type at most")
     parser.add_argument("--types", nargs="+", default=FILE_TYPES)
     parser.add_argument("--recall", action="store_true")
+    parser.add_argument("--child", action="store_true")
     options = parser.parse_args()
     found = files_by_type(options.folders, options.files)
     if options.recall:
@@ -185,7 +223,9 @@ def main() -> None:
     checkouts = [Path.cwd(), *([options.old] if options.old else [])]
     for suffix in options.types:
         if suffix in found:
-            print(json.dumps(compare_speed(suffix, found[suffix], checkouts), ensure_ascii=False), flush=True)
+            cost = child_cost(suffix, found[suffix]) if options.child else None
+            row = cost or compare_speed(suffix, found[suffix], checkouts)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

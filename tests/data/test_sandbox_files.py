@@ -17,7 +17,7 @@ from spring.errors import DocumentError
 from spring.settings import MIB, READING_LIMITS
 from tests.conftest import one_line
 from tests.support.files import CORPORA, pdf, write
-from tests.support.hostile import TOO_BIG, TOO_SLOW, hostile_files, slow_pdf
+from tests.support.hostile import DAMAGED, TOO_BIG, TOO_SLOW, hostile_files, long_pdf, slow_pdf
 
 QUICK = replace(READING_LIMITS, cpu_seconds=4, file_seconds=100, upload_seconds=600)  # busy machines are slow
 GOOD = "good.txt: 1 page, 1 passage"
@@ -104,6 +104,16 @@ def test_memory(tmp_path: Path) -> None:
     big = write(tmp_path / "big.html", "<p>lamp</p>" * 200_000)
     good = write(tmp_path / "good.txt", "lamp")
     assert lines([big, good], memory=60 * MIB) == [f"big.html: {TOO_BIG}", GOOD]
+
+
+def test_a_pdf_on_which_pdfium_aborts_costs_that_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = list[object]()
+    start = sandbox.Sandbox._start
+    monkeypatch.setattr(sandbox.Sandbox, "_start", lambda self: children.append(self) or start(self))
+    big = write(tmp_path / "big.pdf", long_pdf(1))  # PDFium ends the process where it finds no memory
+    good = write(tmp_path / "good.txt", "lamp")
+    assert lines([big, good], memory=40 * MIB) == [f"big.pdf: {DAMAGED}", GOOD]
+    assert len(children) == 2
 
 
 def test_pages_and_rows(tmp_path: Path) -> None:

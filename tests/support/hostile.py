@@ -19,6 +19,7 @@ NO_ZIP = "it could not be read, its zip archive is put together wrongly; save it
 DTD = "it holds a document type definition, which Word never writes; save it again as .docx"
 ENTITIES = "it defines entities, which are not read; save it again without a document type definition"
 CROWDED = "one of its tags has too many attributes; save it again, or give a smaller part of it"
+PARTS = "its parts are nested too deeply; save its text as a file of its own"
 DEEP = "it is nested too deeply; give a smaller part of it"
 NO_TEXT = "it does not look like text; save it as UTF-8 text"
 NO_ROW = 'no row has text (row 1 skipped ({})); each must be an object with "contents" or "text"'
@@ -95,6 +96,18 @@ def raw_pdf(*objects: bytes) -> bytes:
     table = b"0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
     trailer = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(data))
     return data + b"xref\n0 %d\n%s%s" % (len(objects) + 1, table, trailer)
+
+
+def form_pdf(fields: int) -> bytes:
+    """A page with so many fields of a form."""
+    kids = b" ".join(b"%d 0 R" % (5 + number) for number in range(fields))
+    catalog = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%s]/DA(/F 9 Tf)>>>>" % kids
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 3000]/Contents 4 0 R/Annots[%s]" % kids
+    page += b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>"
+    text = b"<</Length 46>>stream\nBT /F 9 Tf 10 2900 Td (The lamp burns.) Tj ET \nendstream"
+    field = b"<</Type/Annot/Subtype/Widget/FT/Tx/T(f%d)/V(oil %d)/Rect[10 %d 90 %d]>>"
+    drawn = [field % (number, number, number // 2, number // 2 + 9) for number in range(fields)]
+    return raw_pdf(catalog, b"<</Type/Pages/Kids[3 0 R]/Count 1>>", page, text, *drawn)
 
 
 @cache
@@ -175,6 +188,11 @@ def hostile_files() -> Mapping[str, Hostile]:
         "rtf: a title that never ends": ("title.rtf", b"{\\rtf1 {\\title " + b"a\\u1 " * 20_000, NO_WORDS),
         "html: 300,000 attributes": ("wide.html", b"<p " + b"".join(b"a%d=1 " % n for n in range(300_000)), CROWDED),
         "xml: 300,000 attributes": ("wide.xml", b"<p " + b"".join(b"a%d='' " % n for n in range(300_000)), CROWDED),
+        "pdf: a form with very many fields": (
+            "form.pdf",
+            form_pdf(4_000),
+            "1 page, 59 passages; only the first 2,000 fields and notes of page 1 were read",
+        ),
         "pdf: a circle of bookmarks": ("circle.pdf", bookmarks_pdf(), "1 page, 1 passage"),
         "rst: nested deeply": (
             "deep.rst",
@@ -183,7 +201,7 @@ def hostile_files() -> Mapping[str, Hostile]:
         ),
         "tex: nested deeply": ("deep.tex", b"lamp " + b"\\footnote{" * 5_000, "1 page, 1 passage"),
         "md: nested deeply": ("deep.md", b"> " * 5_000 + b"lamp", "1 page, 1 passage"),
-        "eml: parts in parts": ("deep.eml", b"Subject: lamp\n" + b"Content-Type: message/rfc822\n\n" * 3_000, DAMAGED),
+        "eml: parts in parts": ("deep.eml", b"Subject: lamp\n" + b"Content-Type: message/rfc822\n\n" * 3_000, PARTS),
         "txt: NULs": ("zeros.txt", b"The lamp\0 burns.", NO_TEXT),
         "jsonl: unpaired surrogates": ("half.jsonl", surrogates, "1 page, 1 passage"),
         "csv: an open quotation mark": (

@@ -13,7 +13,7 @@ import pypdfium2.raw as raw
 
 from spring.data.loaders.content import Content, build_page, check_pages, clean_title, numbered
 from spring.data.loaders.pdf_layout import heading_key, layout
-from spring.data.loaders.pdf_lines import PageLines, page_lines
+from spring.data.loaders.pdf_lines import MOST_FIELDS, PageLines, page_lines
 from spring.data.types import Page
 from spring.errors import DocumentError
 
@@ -119,6 +119,8 @@ def _content(
         warnings.append(f"{numbered('page', garbled)} {verb} a font that does not say which letters it shows; run OCR")
     if empty:
         warnings.append(f"{numbered('page', empty)} {'has' if len(empty) == 1 else 'have'} no text")
+    if crowded := [number for number, page in enumerate(read, 1) if page.crowded]:
+        warnings.append(f"only the first {MOST_FIELDS:,} fields and notes of {numbered('page', crowded)} were read")
     if len(read) < count:
         warnings.append(f"only the first {len(read):,} of {count:,} pages were read, more takes too long; split it")
     return Content(pages, warnings, title)

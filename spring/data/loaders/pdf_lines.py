@@ -21,7 +21,7 @@ _WIDE = 0.5  # heights of a line that its characters are wide on average, if the
 _GAP = 1.2  # heights of a line that lie between two cells of a table
 _SAMPLE = 100  # characters of a page that are looked at for letters without meaning
 _LONGEST_VALUE = 100_000  # bytes of one field of a form
-_MOST_FIELDS = 2_000  # of one page
+MOST_FIELDS = 2_000  # of one page
 _TYPED = (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX)
 
 
@@ -51,11 +51,15 @@ class Line:
 
 @dataclass(slots=True)
 class PageLines:
-    """The lines of one page. garbled: its letters have no meaning, as the font has no map of them."""
+    """The lines of one page. garbled: its letters have no meaning, as the font has no map of them.
+
+    crowded: its form has more fields than are read.
+    """
 
     lines: list[Line]
     height: float
     garbled: bool = False
+    crowded: bool = False
 
 
 def page_lines(page: pdfium.PdfPage, form: Any = None) -> PageLines:
@@ -73,9 +77,10 @@ def page_lines(page: pdfium.PdfPage, form: Any = None) -> PageLines:
         garbled = _is_garbled(text_page.raw, text)
     finally:
         text_page.close()
-    if form is not None:
-        _put_in(lines, _fields(page, form))
-    return PageLines(lines, page.get_height(), garbled)
+    if form is None:
+        return PageLines(lines, page.get_height(), garbled)
+    _put_in(lines, _fields(page, form))
+    return PageLines(lines, page.get_height(), garbled, raw.FPDFPage_GetAnnotCount(page.raw) > MOST_FIELDS)
 
 
 def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
@@ -180,7 +185,7 @@ def _fields(page: pdfium.PdfPage, form: Any) -> Iterator[Line]:
     buffer = ctypes.create_string_buffer(_LONGEST_VALUE)
     as_text = ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
     box = raw.FS_RECTF()
-    for index in range(min(raw.FPDFPage_GetAnnotCount(page.raw), _MOST_FIELDS)):
+    for index in range(min(raw.FPDFPage_GetAnnotCount(page.raw), MOST_FIELDS)):
         annotation = raw.FPDFPage_GetAnnot(page.raw, index)
         if not annotation:
             continue
