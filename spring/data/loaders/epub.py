@@ -28,13 +28,19 @@ def load_epub(data: bytes, most_pages: int) -> Content:
         package = parse_xml(archive.read(package_path), doctype=True)
         chapters = _chapters(package, posixpath.dirname(package_path))
         check_pages(len(chapters), most_pages)
-        if _ENCRYPTION in names and any(chapter.encode() in archive.read(_ENCRYPTION) for chapter in chapters):
+        if _ENCRYPTION in names and not _encrypted(archive.read(_ENCRYPTION)).isdisjoint(chapters):
             raise DocumentError(_PROTECTED)
         missing = [number for number, chapter in enumerate(chapters, 1) if chapter not in names]
         pages = [_chapter_page(archive.read(chapter)) for chapter in chapters if chapter in names]
     warnings = [f"{numbered('chapter', missing)} could not be found"] if missing else []
     title = package.findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
     return Content([page for page in pages if page.text] or [Page("")], warnings, clean_title(title))
+
+
+def _encrypted(data: bytes) -> set[str]:
+    """The paths of what is encrypted in a book."""
+    references = parse_xml(data, doctype=True).iter("{*}CipherReference")
+    return {posixpath.normpath(unquote(reference.get("URI") or "")) for reference in references}
 
 
 def _chapters(package: object, folder: str) -> list[str]:
