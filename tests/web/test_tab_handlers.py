@@ -586,13 +586,14 @@ def test_uploads_of_one_visitor_at_once_keep_all_documents_and_no_copy(shared, t
     for file, text in zip(files, texts, strict=True):
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    both = threading.Barrier(3)
+    both = threading.Barrier(2)
     form, read = Form(shared), shared.documents.read
     shared.documents.read = lambda *given: (both.wait(10), read(*given), both.wait(10))[
         1
     ]  # both are read before one is kept
-    with ThreadPoolExecutor(3) as pool:
-        for updates in pool.map(lambda file: list(form.upload(ME, [str(file)])), files):
+    with ThreadPoolExecutor(2) as pool:
+        uploads = [[str(files[0])], [str(files[1]), str(files[2])]]
+        for updates in pool.map(lambda paths: list(form.upload(ME, paths)), uploads):
             assert updates[-1]["collection"] == OWN
     own = shared.sessions.documents("me").collection
     assert sorted(passage.text for passage in own.passages) == [texts[0], texts[2]]
