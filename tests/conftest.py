@@ -41,10 +41,12 @@ _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need: their folder or their fixtures say it."""
+    """Mark tests by what they need: their folder or their fixtures say it. One process runs all that share a server."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ("live", "browser"):
+        shared = folder in ("live", "browser")
+        item.add_marker(pytest.mark.xdist_group(folder if shared else item.path.name))
+        if shared:
             item.add_marker(folder)
         elif "needs_model" in getattr(item, "fixturenames", ()):
             item.add_marker("model")

@@ -43,7 +43,7 @@ def add_baseline_options(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         choices=BASELINES,
-        help="more answers, without tokens. plain: k = 0; instruction: told in words; examples: three worked examples; "
+        help="more answers, without tokens. plain: k = 0; instruction: in words; examples: three worked examples; "
         "chat: the tokenizer's chat template",
     )
     parser.add_argument("--instruction", action="store_true", help="short for --baseline instruction")

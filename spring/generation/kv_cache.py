@@ -85,9 +85,18 @@ class Prefix:
         return cast(list[BufferedLayer], self.cache.layers)
 
     @property
+    def read(self) -> int:
+        """How many positions are in the cache."""
+        return int(self.cache.get_seq_length())
+
+    @property
     def virtual_tokens(self) -> int:
         """How many virtual tokens follow the passages in the cache."""
-        return max(0, int(self.cache.get_seq_length()) - len(self.ids))
+        return max(0, self.read - len(self.ids))
+
+    def lacks(self, virtual_tokens: int) -> int:
+        """How many positions are to be read until all passages and so many virtual tokens are in the cache."""
+        return max(0, len(self.ids) + virtual_tokens - self.read)
 
     @property
     def nbytes(self) -> int:

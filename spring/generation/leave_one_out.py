@@ -165,17 +165,23 @@ class LeaveOneOut:
             asked = [branch for branch in of_prefix.values() if branch.answers]
             if not asked:
                 continue
-            prefix = yield from self._read_prefix(chat, before, max(branch.virtual_tokens for branch in asked))
-            for part in _parts(asked, PREFILL_CHUNK[self._backbone.model.device.type]):
-                self._host.on_worker(score_branches, self._host, prefix, part)
+            virtual_tokens = max(branch.virtual_tokens for branch in asked)
+            limit = PREFILL_CHUNK[self._backbone.model.device.type]
+            parts = list(_parts(asked, limit))
+            # What follows a passage left out is read in the pass that scores: one pass of the model less.
+            once = chat in self._read and len(parts) == 1
+            room = limit - sum(branch.length for branch in parts[0]) if once else 0
+            prefix = yield from self._read_prefix(chat, before, virtual_tokens, room)
+            for part in parts:
+                self._host.on_worker(score_branches, self._host, prefix, virtual_tokens, part)
                 yield self._attribution
         return [[branch.answers.get(ids, []) for branch in row] for ids, row in zip(self._ids, places, strict=True)]
 
-    def _read_prefix(self, chat: bool, ids: Ids, virtual_tokens: int) -> Steps[Prefix]:
-        """Read a prefix; yields after every piece, and returns it."""
+    def _read_prefix(self, chat: bool, ids: Ids, virtual_tokens: int, room: int) -> Steps[Prefix]:
+        """Read a prefix until it lacks at most `room` tokens; yields after every piece, and returns it."""
         worker = self._host.on_worker
         prefix = worker(self._begin_prefix, chat, ids)
-        while worker(read_piece, self._host, prefix, virtual_tokens):
+        while prefix.lacks(virtual_tokens) > room and worker(read_piece, self._host, prefix, virtual_tokens):
             yield self._attribution
         if chat not in self._read:
             self._read[chat] = prefix
@@ -217,20 +223,24 @@ def _parts(branches: Sequence[Branch], limit: int) -> Iterator[list[Branch]]:
         yield part
 
 
-def score_branches(host: ModelHost, prefix: Prefix, branches: Sequence[Branch]) -> None:
+def score_branches(host: ModelHost, prefix: Prefix, virtual_tokens: int, branches: Sequence[Branch]) -> None:
     """Feed questions and answers after a prefix, and fill in the log-probabilities. Runs on the worker.
 
     Args:
         host: the loaded model.
-        prefix: passages and at least as many virtual tokens as a branch has; it is left as it is.
+        prefix: is left as it is; what it lacks is fed in the same pass.
+        virtual_tokens: at least as many as a branch has.
         branches: the same question may come with several k.
 
     """
     backbone, passages = host.backbone, len(prefix.ids)
-    start = passages + prefix.virtual_tokens
+    read, virtual_tokens = prefix.read, max(virtual_tokens, prefix.virtual_tokens)
+    start = passages + virtual_tokens
+    lacking = start - read
     length = sum(branch.length for branch in branches)
-    # visible (tokens, slots): which slots of the cache a token sees; positions (slots,): of the slots' tokens
-    visible = torch.zeros((length, start + length), dtype=torch.bool)
+    # visible (tokens fed, slots): which slots of the cache a token sees; positions (slots,): of the slots' tokens
+    visible = torch.zeros((lacking + length, start + length), dtype=torch.bool)
+    visible[:lacking, :start] = torch.ones((lacking, start), dtype=torch.bool).tril(read)
     positions = torch.arange(start + length)
     ids: list[int] = []
     needed: list[int] = []  # tokens whose logits predict a token of an answer
@@ -240,27 +250,31 @@ def score_branches(host: ModelHost, prefix: Prefix, branches: Sequence[Branch]) 
         question, k = len(ids), branch.virtual_tokens
         ids += branch.question
         last = len(ids) - 1
+        of_branch = visible[lacking + question :]
+        of_branch[: last + 1 - question, start + question : start + last + 1] = causal[
+            : last + 1 - question, : last + 1 - question
+        ]
+        positions[start + question : start + last + 1] = torch.arange(last + 1 - question) + passages + k
         for answer in branch.answers:
             begin = len(ids)
             ids += answer[:-1]
-            needed += [last, *range(begin, len(ids))]
+            size = len(ids) - begin
+            needed += [lacking + place for place in (last, *range(begin, len(ids)))]
             targets += answer
-            visible[begin : len(ids), start + question : start + last + 1] = True
-            visible[begin : len(ids), start + begin : start + len(ids)] = causal[: len(ids) - begin, : len(ids) - begin]
-            positions[start + begin : start + len(ids)] = (
-                torch.arange(len(ids) - begin) + passages + k + last + 1 - question
-            )
-        visible[question : last + 1, start + question : start + last + 1] = causal[
-            : last + 1 - question, : last + 1 - question
-        ]
-        visible[question : len(ids), : passages + k] = True
-        positions[start + question : start + last + 1] = torch.arange(last + 1 - question) + passages + k
+            of_answer = visible[lacking + begin : lacking + len(ids)]
+            of_answer[:, start + question : start + last + 1] = True
+            of_answer[:, start + begin : start + len(ids)] = causal[:size, :size]
+            positions[start + begin : start + len(ids)] = torch.arange(size) + passages + k + last + 1 - question
+        of_branch[: len(ids) - question, : passages + k] = True
     device = backbone.model.device
+    fed = backbone.embed(torch.tensor([[*prefix.ids[read:], *ids]]))
+    virtual = host.tokens.embeddings[None, prefix.virtual_tokens : virtual_tokens].to(fed)
+    seam = fed.shape[1] - length
     output = backbone.model(
-        inputs_embeds=backbone.embed(torch.tensor([ids])),
+        inputs_embeds=torch.cat([fed[:, :seam], virtual, fed[:, seam:]], dim=1),
         attention_mask=_attention(backbone, visible, positions, device),
-        position_ids=positions[None, start:].to(device),
-        **{backbone.cache_keyword: copy_prefix(prefix, prefix.ids, start, start + length).cache},
+        position_ids=positions[None, read:].to(device),
+        **{backbone.cache_keyword: copy_prefix(prefix, prefix.ids, read, start + length).cache},
         logits_to_keep=torch.tensor(needed, device=device),
     )
     scores = torch.log_softmax(output.logits[0].float(), -1)

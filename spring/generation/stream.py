@@ -176,8 +176,7 @@ def read_piece(host: ModelHost, prefix: Prefix, virtual_tokens: int) -> bool:
 
     """
     backbone = host.backbone
-    read = prefix.cache.get_seq_length()
-    passages = backbone.embed(torch.tensor([prefix.ids[read:]], dtype=torch.long))
+    passages = backbone.embed(torch.tensor([prefix.ids[prefix.read :]], dtype=torch.long))
     virtual = host.tokens.embeddings[None, prefix.virtual_tokens : virtual_tokens]
     embeddings = torch.cat([passages, virtual.to(passages)], dim=1)
     if not embeddings.shape[1]:

@@ -4,7 +4,7 @@ import pytest
 
 from spring.models.finder import SHIPPED_TOKENS
 from spring.settings import DEFAULT_BACKBONE
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import NOTE_START, Visitor
 from tests.support.servers import start, stop
 
 JUDGE = "Which judge led the inquiry into the Winch House accident?"
@@ -22,9 +22,9 @@ def page(browser, needs_model, tmp_path):
 
 
 def ask_again(page: Visitor) -> None:
-    before = page.page.inner_html("#answers")
+    page.page.evaluate(NOTE_START)
     page.page.click("#again")
-    page.page.wait_for_function("before => document.querySelector('#answers').innerHTML !== before", arg=before)
+    page.wait("window.isStarted")
     page.wait_idle()
 
 

@@ -208,8 +208,7 @@ def test_a_backbone_without_published_tokens_has_none(fake_hub: Hub) -> None:
     assert find_tokens(None, "someone/model", quiet) is None
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize("parameter", [False, True])
+@pytest.mark.parametrize(("dtype", "parameter"), [(torch.float16, True), (torch.bfloat16, False)])
 def test_a_published_style_file_loads_in_every_type(tmp_path: Path, dtype: torch.dtype, parameter: bool) -> None:
     matrix = published(dtype=dtype)
     torch.save(torch.nn.Parameter(matrix) if parameter else matrix, tmp_path / MISTRAL.token_file)

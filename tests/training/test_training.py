@@ -501,7 +501,7 @@ def test_the_command_refuses_in_one_line(
 @pytest.mark.model
 def test_two_processes_learn_the_tokens_of_one(data: Path, tiny_llama_folder: Path) -> None:
     def asked(name: str) -> list[str]:
-        more = ("--dev", data / "dev.jsonl", "--gradient-accumulation", 2, "--epochs", 8)
+        more = ("--dev", data / "dev.jsonl", "--gradient-accumulation", 2, "--epochs", 3)
         return arguments(data, tiny_llama_folder, data / name, *more)
 
     assert main(asked("1.safetensors")) == 0

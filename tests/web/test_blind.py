@@ -21,7 +21,7 @@ ME, YOU = SimpleNamespace(session_hash="me"), SimpleNamespace(session_hash="you"
 SAMPLE = "The station"
 LEAKS = re.compile(
     r"without|with \d|virtual|in words|worked|exact match|F1|contains it|first token|tokens|cut at|score right|"
-    r"card (with|told)|meter|class=\"a\"|Question:",
+    r"card (with|words)|meter|class=\"a\"|Question:",
     re.IGNORECASE,
 )
 ASKED = {

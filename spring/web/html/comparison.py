@@ -76,7 +76,7 @@ def said_first(comparison: "Comparison", found: Sequence[Hit] = ()) -> tuple[str
 
 
 def _card(position: int, answer: "Answer", gold: Sequence[str], running: bool) -> str:
-    kind = "told" if answer.in_words else "with" if position else "without"
+    kind = "words" if answer.in_words else "with" if position else "without"
     if answer.text:
         text = escape(answer.text)
     elif answer.ended:
@@ -202,13 +202,13 @@ def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     name = f"{k} virtual token{'' if k == 1 else 's'}{'' if learned else ', not learned yet'}"
     seam = f'<span class="seam" title="{name}">{chips or "<i>no virtual tokens</i>"}</span>'
     answers = zip(comparison.requests, comparison.answers, strict=True)
-    told = "".join(_words(request, answer, comparison) for request, answer in answers if answer.in_words)
+    in_words = "".join(_words(request, answer, comparison) for request, answer in answers if answer.in_words)
     return (
         '<p class="legend"><span class="before">retrieved passages</span> <span class="seam">virtual tokens</span> '
         '<span class="after">question</span></p>'
         f'<pre class="prompt" tabindex="0" role="region" aria-label="Prompt">'
         f'<span class="before">{escape(comparison.prompt.before)}</span>{seam}'
-        f'<span class="after">{escape(comparison.prompt.after)}</span></pre>{told}'
+        f'<span class="after">{escape(comparison.prompt.after)}</span></pre>{in_words}'
     )
 
 

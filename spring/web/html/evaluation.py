@@ -39,7 +39,7 @@ def _frame(answer: Answer, changed: bool | None, gold: Sequence[str], running: b
         text = '<span class="empty">nothing</span>'
     cursor = '<span class="cursor"></span>' if live else ""
     name = answer.title if answer.in_words else f"k = {answer.virtual_tokens}"
-    kind = "told" if answer.in_words else "open" if changed is None else "changed" if changed else "same"
+    kind = "words" if answer.in_words else "open" if changed is None else "changed" if changed else "same"
     return (
         f'<li class="frame {kind}" aria-label="Answer {name if answer.in_words else f"with {name}"}">'
         f"<header><b>{name}</b>{mark}</header>"

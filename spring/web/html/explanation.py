@@ -142,7 +142,7 @@ def _title(answer: Answer) -> str:
 
 
 def _kind(answer: Answer) -> str:
-    return "with" if answer.virtual_tokens else "without" if answer.baseline == "plain" else "told"
+    return "with" if answer.virtual_tokens else "without" if answer.baseline == "plain" else "words"
 
 
 def _place(hit: Hit) -> str:

@@ -26,7 +26,7 @@ EMPTY_CARDS = """
 <div class="cards n3">
 <section class="card without"><h3>without virtual tokens</h3><div class="answer"><span class="empty">
 The frozen model answers from the passages alone.</span></div></section>
-<section class="card told"><h3>in words</h3><div class="answer"><span class="empty">
+<section class="card words"><h3>in words</h3><div class="answer"><span class="empty">
 The same, with three worked examples written between passages and question.</span></div></section>
 <section class="card with"><h3>with virtual tokens</h3><div class="answer"><span class="empty">
 The same model, passages and question, with k learned virtual tokens between them.</span></div></section>
