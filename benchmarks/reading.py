@@ -2,7 +2,7 @@
 
 `python -m benchmarks.reading FOLDER... --old CHECKOUT` reads the files of each type with this checkout and with another
 one, such as `git worktree add /tmp/old 0315bc0`, file by file in turns, each in a process of its own. Printed for each
-type: the files that both could read, their megabytes and pages, seconds and peak memory (MB) of this one and the other,
+type: the files that both could read, their megabytes and pages, processor seconds and peak memory (MB) of both,
 how many times faster this one is, and the file that lost most. Without --old, this checkout alone. The other checkout's
 libraries are found on PYTHONPATH (that one needs beautifulsoup4, which this one does not).
 
@@ -47,14 +47,14 @@ except ImportError:
     from spring.documents import read_document, split_passages
 from spring.errors import DocumentError
 for line in sys.stdin:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         document = read_document(Path(json.loads(line)))
         split_passages(document)
         pages = len(document.pages)
     except (DocumentError, RecursionError):
         pages = 0
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "pages": pages, "memory": memory}), flush=True)
 """

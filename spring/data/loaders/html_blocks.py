@@ -25,6 +25,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTINGS = frozenset(["pre", "listing", "xmp", "plaintext"])
 _INLINE = "a abbr b cite code em i kbd label small span strong time"
 _INLINE_NEIGHBOURS = frozenset(_INLINE.split())
+_NUMBER = re.compile(r"\s*([-+]?\d{1,7})\s*", re.ASCII)
 _LONGEST_CELL = 1_500  # characters; a table with a longer one lays out the page
 _CONTEXT = 40  # characters before a raised mark that tell what it is
 
@@ -255,7 +256,7 @@ def _is_power(element: Element) -> bool:
 
 def _number(value: str | None, default: int, least: int, most: int) -> int:
     """An attribute's number within bounds."""
-    match = re.fullmatch(r"\s*([-+]?\d{1,7})\s*", value or "", re.ASCII)
+    match = _NUMBER.fullmatch(value) if value else None
     return min(max(int(match[1]), least), most) if match else default
 
 

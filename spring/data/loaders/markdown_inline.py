@@ -16,17 +16,18 @@ from markdown_it.token import Token
 
 from spring.data.loaders.superscripts import superscript
 
-_MARKS = re.compile(  # text without any of them is what it says
+_SIGNS = re.compile(r"[`*\[\\_<&~]|  \n")  # text without any of them is what it says;
+_MARKS = re.compile(  # so is text with signs that are no marks
     r"[`*\[]|\\[!-/:-@\[-`{-~\n]|(?<!\w)_|_(?!\w)|<[A-Za-z/!?]|&[#\w]|~~|  \n"
 )
-_WORDS = r"\w(?:[^\\`*_\[\]<&~\n]*\w)?"
-_TARGET = r'\]\([^\s<>()\\&`]*(?: "[^"\\\n]*")?\)'
-_SIMPLE = (
-    re.compile(  # marks with nothing but words inside: 1 of code, 2 and 3 of links and pictures, 4 and 5 of emphasis
-        r"(?<!`)`([^`\n]+)`(?!`)"
-        rf"|!?\[([^\\`*_\[\]<&~\n]*){_TARGET}|\[`([^`\n]+)`{_TARGET}"
-        rf"|(?<!\*)\*\*({_WORDS})\*\*(?!\*)|(?<!\*)\*({_WORDS})\*(?!\*)"
-    )
+_PLAIN = r"[^\\`*_\[\]<&~\n]*"
+_WORDS = rf"\w(?:{_PLAIN}\w)?"
+_TARGET = r'\]\((?:[^\s<>()\\`]|\([^\s<>()\\`]*\))*(?: "[^"\\\n]*")?\)'
+_SIMPLE = re.compile(  # marks with nothing but words inside, each in a group
+    r"(?<!`)`([^`\n]+)`(?!`)"  # code
+    rf"|!?\[({_PLAIN}){_TARGET}|\[`([^`\n]+)`{_TARGET}|\[!\[({_PLAIN}){_TARGET}{_TARGET}"  # links and pictures
+    rf"|(?<!\*)\*\*({_WORDS})\*\*(?!\*)|(?<!\*)\*({_WORDS})\*(?!\*)"  # emphasis
+    r"|\\([!-/:-@\[-`{-~])"  # a sign that is no mark
 )
 _ADDRESS = re.compile(r"[^\s<>()\\&\x00-\x1f\x7f]+(?=[) ]|$)")  # of nearly every link
 _STEPS = 10, 1_000_000  # characters that are searched for the ends of links: for each of the text, and beyond
@@ -70,6 +71,8 @@ class MarkdownText:
 
     def inline(self, text: str) -> str:
         """What a reader sees of lines of text: the words of links, the descriptions of pictures, no tags."""
+        if not _SIGNS.search(text):
+            return text.replace("\n", " ")
         parts = _SIMPLE.split(text)
         if not _MARKS.search(".".join(parts[:: _SIMPLE.groups + 1])):
             return "".join(filter(None, parts)).replace("\n", " ")
