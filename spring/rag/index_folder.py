@@ -40,14 +40,15 @@ class Manifest(BaseModel):
             DocumentError: the folder holds no index, or one that this version cannot read.
 
         """
+        foreign = f"{folder} is no index of this program: its {MANIFEST} is damaged or another's."
         try:
             manifest = cls.model_validate_json((folder / MANIFEST).read_bytes())
         except OSError as error:
             raise DocumentError(f"{folder} is no index: it has no {MANIFEST}; make one with `spring index`.") from error
         except ValidationError as error:
-            raise DocumentError(f"{folder} is no index of this program: its {MANIFEST} is another's.") from error
+            raise DocumentError(foreign) from error
         if manifest.format != FORMAT:
-            raise DocumentError(f"{folder} is no index of this program: its {MANIFEST} is another's.")
+            raise DocumentError(foreign)
         if (manifest.version, manifest.rules) != (VERSION, RULES):
             age = "a newer" if (manifest.version, manifest.rules) > (VERSION, RULES) else "an older"
             raise DocumentError(
