@@ -87,7 +87,7 @@ def agreement(folder: Path) -> dict[str, float]:
         same, right = 0, {"memory": 0, "disk": 0}
         for question in questions:
             found = {"memory": memory.search(question.question, BEST), "disk": on_disk.search(question.question, BEST)}
-            first, second = ([hit.passage for hit in hits] for hits in found.values())
+            first, second = ([(hit.passage.id, hit.passage.text) for hit in hits] for hits in found.values())
             same += first == second
             for name, hits in found.items():
                 right[name] += any(hit.passage.id == question.gold_passage for hit in hits)
