@@ -158,7 +158,8 @@ def test_the_same_input_has_the_same_fingerprint(tmp_path: Path, corpus: Path, i
     assert IndexRetriever(tmp_path / "index").fingerprint() == IndexRetriever(index).fingerprint()
 
 
-def test_killed_while_it_writes_the_old_index_is_whole(tmp_path: Path, corpus: Path) -> None:
+@pytest.mark.parametrize("add", [False, True])
+def test_killed_while_it_writes_the_old_index_is_whole(tmp_path: Path, corpus: Path, add: bool) -> None:
     output = tmp_path / "index"
     build_index([corpus], output, processes=1)
     before = (output / MANIFEST).read_bytes()
@@ -171,13 +172,13 @@ def test_killed_while_it_writes_the_old_index_is_whole(tmp_path: Path, corpus: P
         "def report(passages, position):\n"
         "    print(passages, flush=True)\n"
         "if __name__ == '__main__':\n"
-        "    write_index(works(), pathlib.Path(sys.argv[1]), Built(), processes=2, report=report)\n"
+        "    output, add = pathlib.Path(sys.argv[1]), bool(sys.argv[2])\n"
+        "    write_index(works(), output, Built(), add=add, processes=2, report=report)\n"
     )
     (tmp_path / "build.py").write_text(code, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    build = subprocess.Popen(
-        [sys.executable, tmp_path / "build.py", output], stdout=subprocess.PIPE, env=environment, start_new_session=True
-    )
+    command = [sys.executable, tmp_path / "build.py", output, "add" if add else ""]
+    build = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, start_new_session=True)
     assert build.stdout is not None
     while int(build.stdout.readline()) < 4_000:
         pass
