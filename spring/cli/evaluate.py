@@ -21,7 +21,9 @@ from spring.cli.options import (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     parser.add_argument("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (FlashRAG's, SPRING's) or CSV")
-    parser.add_argument("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search")
+    parser.add_argument(
+        "--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search, or an index"
+    )
     parser.add_argument(
         "--virtual-tokens", nargs="+", type=int, metavar="K", help="default: 0 1 5 10 20 30 50, as far as there are"
     )
