@@ -42,29 +42,44 @@ class HtmlBlock:
 
 def html_blocks(root: Element) -> list[HtmlBlock]:
     """The blocks of a pruned tree, in order. Takes time and memory linear in the page's size."""
-    reader = _Reader(_layout(root), next(root.iter("msup"), None) is not None)
-    for event, element in etree.iterwalk(root, events=("start", "end")):
+    layout, rows = _layout(root)
+    reader = _Reader(layout, next(root.iter("msup"), None) is not None)
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
         if not isinstance(element.tag, str):
             reader.text(element.tail if event == "end" else None)
         elif event == "start":
-            reader.start(element)
+            if element in rows and reader.plain_row(element, rows[element]):
+                walk.skip_subtree()
+            else:
+                reader.start(element)
         else:
             reader.end(element)
     reader.flush()
     return reader.blocks
 
 
-def _layout(root: Element) -> set[Element]:
-    """What lays out the page: tables of one column, and rows with tables, headings, listings or long cells."""
+def _layout(root: Element) -> tuple[set[Element], dict[Element, list[str]]]:
+    """What lays out the page: tables of one column, and rows with tables, headings, listings or long cells.
+
+    Beside it the texts of the cells of all rows that hold nothing else: most, which so are read at once.
+    """
     layout: set[Element] = set()
+    rows: dict[Element, list[str]] = {}
     if next(root.iter("table"), None) is None:
-        return layout
+        return layout, rows
     tables: list[_Table] = []
-    for event, element in etree.iterwalk(root, events=("start", "end")):
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
         tag = element.tag
         table = tables[-1] if tables else None
         if event == "start":
-            if table is not None:
+            if table is not None and tag == "tr" and (cells := _texts(element)):
+                rows[element] = cells
+                table.row, table.columns = element, max(table.columns, len(cells))
+                table.characters = max(map(len, cells))
+                walk.skip_subtree()
+            elif table is not None:
                 if tag == "table" or tag in _HEADINGS or tag in _LISTINGS:
                     layout.add(table.row)
                 elif tag == "tr":
@@ -82,7 +97,18 @@ def _layout(root: Element) -> set[Element]:
             tables[-1].characters += len(element.tail or "")
             if tables[-1].characters > _LONGEST_CELL:
                 layout.add(tables[-1].row)
-    return layout
+    return layout, rows
+
+
+def _texts(row: Element) -> list[str] | None:
+    """The texts of a row's cells, if it holds nothing else; None if it does, or if one of them spans others."""
+    cells = [*row]
+    for cell in cells:
+        if len(cell) or cell.tag not in ("td", "th") or "rowspan" in cell.attrib or "colspan" in cell.attrib:
+            return None
+        if cell.tail and not cell.tail.isspace():
+            return None
+    return [cell.text or "" for cell in cells] if not row.text or row.text.isspace() else None
 
 
 @dataclass(slots=True)
@@ -149,6 +175,15 @@ class _Reader:
         if self._powers and _is_power(element):
             self._parts.append("^")
         self.text(element.text)
+
+    def plain_row(self, row: Element, cells: list[str]) -> bool:
+        """Add a row of such cells as `_texts` gives; whether that could be done here."""
+        if self._row is not None or self._listing or self._links or self._level or not self._is_data(row):
+            return False
+        self.flush()
+        self._parts, self._kind = [table_row(self._grid.row([(cell, 1, 1) for cell in cells]))], "row"
+        self.flush()
+        return True
 
     def end(self, element: Element) -> None:
         tag = element.tag

@@ -20,15 +20,19 @@ _SIGNS = re.compile(r"[`*\[\\_<&~]|  \n")  # text without any of them is what it
 _MARKS = re.compile(  # so is text with signs that are no marks
     r"[`*\[]|\\[!-/:-@\[-`{-~\n]|(?<!\w)_|_(?!\w)|<[A-Za-z/!?]|&[#\w]|~~|  \n"
 )
-_PLAIN = r"[^\\`*_\[\]<&~\n]*"
-_WORDS = rf"\w(?:{_PLAIN}\w)?"
+_LETTER = r"[^\\`*_\[\]<&~\n]"
+_EDGE = r"[^\s\\`*_\[\]<&~]"
+_WORDS = rf"{_EDGE}(?:{_LETTER}*{_EDGE})?"
 _TARGET = r'\]\((?:[^\s<>()\\`]|\([^\s<>()\\`]*\))*(?: "[^"\\\n]*")?\)'
-_SIMPLE = re.compile(  # marks with nothing but words inside, each in a group
+_SIMPLE = (  # marks with nothing but words inside, each in a group
     r"(?<!`)`([^`\n]+)`(?!`)"  # code
-    rf"|!?\[({_PLAIN}){_TARGET}|\[`([^`\n]+)`{_TARGET}|\[!\[({_PLAIN}){_TARGET}{_TARGET}"  # links and pictures
-    rf"|(?<!\*)\*\*({_WORDS})\*\*(?!\*)|(?<!\*)\*({_WORDS})\*(?!\*)"  # emphasis
+    rf"|!?\[({_LETTER}*){_TARGET}|\[`([^`\n]+)`{_TARGET}|\[!\[({_LETTER}*){_TARGET}{_TARGET}"  # links and pictures
+    rf"|(?<![^\s(])\*\*({_WORDS})\*\*(?![^\s.,;:!?)])|(?<![^\s(])\*({_WORDS})\*(?![^\s.,;:!?)])"  # emphasis
     r"|\\([!-/:-@\[-`{-~])"  # a sign that is no mark
+    r"|<!-- [^-<>`\n]* -->"
 )
+_WITH_REFERENCES = re.compile(_SIMPLE)
+_WITHOUT = re.compile(rf"{_SIMPLE}|(\[{_LETTER}*\])(?!\()")  # where nothing in brackets is a link
 _ADDRESS = re.compile(r"[^\s<>()\\&\x00-\x1f\x7f]+(?=[) ]|$)")  # of nearly every link
 _STEPS = 10, 1_000_000  # characters that are searched for the ends of links: for each of the text, and beyond
 _STEPS_LEFT = "steps left"
@@ -68,13 +72,14 @@ class MarkdownText:
     def __init__(self, text: str) -> None:
         self._state: dict[str, Any] = {_STEPS_LEFT: len(text) * _STEPS[0] + _STEPS[1]}
         self.blocks: Sequence[Token] = _PARSER.parse(text, self._state)
+        self._simple = _WITH_REFERENCES if self._state.get("references") else _WITHOUT
 
     def inline(self, text: str) -> str:
         """What a reader sees of lines of text: the words of links, the descriptions of pictures, no tags."""
         if not _SIGNS.search(text):
             return text.replace("\n", " ")
-        parts = _SIMPLE.split(text)
-        if not _MARKS.search(".".join(parts[:: _SIMPLE.groups + 1])):
+        parts = self._simple.split(text)
+        if not _MARKS.search(".".join(parts[:: self._simple.groups + 1])):
             return "".join(filter(None, parts)).replace("\n", " ")
         return _shown(_PARSER.inline.parse(text, _PARSER, self._state, []))
 
