@@ -23,6 +23,7 @@ DATA = (
     "spring/web/style.css",
     "spring/web/stage.css",
     "spring/web/page.js",
+    "spring/evaluation/report.html",
     "spring/models/tokens/smollm2-135m-instruct.safetensors",
 )
 DOCUMENT = "The lighthouse at Skerl Point was designed by Edvard Quillane.\n"

@@ -10,6 +10,7 @@ from spring.errors import DocumentError, PromptError
 from spring.rag.prompt import BASELINES
 
 if TYPE_CHECKING:
+    from spring.data.questions import Question, QuestionColumns
     from spring.data.types import Collection
     from spring.generation.engine import LocalEngine
     from spring.rag.bm25 import Bm25Retriever
@@ -47,6 +48,55 @@ def add_baseline_options(parser: argparse.ArgumentParser) -> None:
         "chat: the tokenizer's chat template",
     )
     parser.add_argument("--instruction", action="store_true", help="short for --baseline instruction")
+
+
+def add_question_options(parser: argparse.ArgumentParser) -> None:
+    """Where the questions and answers of a question file are."""
+    parser.add_argument("--question-column", metavar="NAME", help="of question files; default: question, query, ...")
+    parser.add_argument("--answer-column", metavar="NAME", help="default: golden_answers, answers, answer, target, ...")
+    parser.add_argument(
+        "--no-answer",
+        nargs="?",
+        const="no answer",
+        metavar="TEXT",
+        help='score questions that have no answer (SQuAD 2.0) with TEXT as their answer, "no answer" where TEXT is '
+        "missing; default: leave them out",
+    )
+
+
+def question_columns(options: argparse.Namespace) -> "QuestionColumns":
+    """What the options of `add_question_options` say."""
+    from spring.data.questions import QuestionColumns
+
+    return QuestionColumns(options.question_column, options.answer_column, options.no_answer)
+
+
+def question_sets(paths: Sequence[Path], options: argparse.Namespace) -> "dict[str, tuple[Question, ...]]":
+    """Read question files, and say what was left out of each.
+
+    Returns:
+        The questions of each by the file's name without its ending; a second one of a name gets a number.
+
+    """
+    from spring.data.questions import NEEDED, read_questions
+
+    sets: dict[str, tuple[Question, ...]] = {}
+    for path in paths:
+        try:
+            read = read_questions(path, question_columns(options))
+        except DocumentError as error:
+            hint = " Name others with --question-column and --answer-column." if NEEDED in str(error) else ""
+            raise DocumentError(f"{error}{hint}") from error
+        if read.note:
+            say(f"{path.name}: {read.note}" if len(paths) > 1 else read.note)
+        if read.unanswerable:
+            say("With --no-answer they are scored.")
+        name, number = path.stem, 1
+        while name in sets:
+            number += 1
+            name = f"{path.stem}-{number}"
+        sets[name] = read.questions
+    return sets
 
 
 def baselines_of(options: argparse.Namespace) -> "tuple[Baseline, ...]":

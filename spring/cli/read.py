@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spring.cli.options import add_question_options, question_columns
 from spring.errors import DocumentError, PromptError
 
 if TYPE_CHECKING:
+    from spring.data.questions import QuestionColumns
     from spring.data.types import FileResult, Passage
 
 _MANY = 20  # files from which on a progress bar shows how far the reading is
@@ -31,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("documents", nargs="*", type=Path, metavar="PATH", help="documents, or folders of them")
     add("--questions", nargs="+", default=[], type=Path, metavar="PATH", help="question files")
+    add_question_options(parser)
     add("--json", action="store_true", help="print one JSON object a file, one a line")
 
 
@@ -45,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.documents and not options.questions:
         raise PromptError("Name the files to read: documents, or question files after --questions.")
     good = 0
-    for files in (_documents(options.documents), _question_files(options.questions)):
+    for files in (_documents(options.documents), _question_files(options.questions, question_columns(options))):
         for read in files:
             good += read.good
             print(json.dumps(read.shown, ensure_ascii=False) if options.json else read.text, flush=True)
@@ -81,20 +84,23 @@ def _document(result: "FileResult", passages: "list[Passage]") -> _Read:
     return _Read({**shown, "passages": pieces, "warnings": [*result.warnings]}, "\n".join([*lines, ""]), True)
 
 
-def _question_files(paths: list[Path]) -> Iterator[_Read]:
+def _question_files(paths: list[Path], columns: "QuestionColumns") -> Iterator[_Read]:
     from spring.data.collection import shown_name
     from spring.data.sandbox.files import local_limits, parse_questions
 
     for path in paths:
         name = shown_name(path.name)
         try:
-            questions = parse_questions(path, local_limits([(path, name)]))
+            questions = parse_questions(path, local_limits([(path, name)]), columns=columns)
         except DocumentError as error:
             yield _Read({"file": name, "error": str(error)}, str(error), False)
             continue
+        left_out = {"unanswerable": questions.unanswerable} if questions.unanswerable else {}
         rows = [
             {"id": q.id, "question": q.question, "golden_answers": [*q.golden_answers]} for q in questions.questions
         ]
         lines = [f"{name}: {len(rows)} question{'s' * (len(rows) != 1)}", *filter(None, [questions.note])]
         lines += [f"{q.id}: {q.question} ({' | '.join(q.golden_answers)})" for q in questions.questions]
-        yield _Read({"file": name, "questions": rows, "skipped": [*questions.skipped]}, "\n".join(lines), True)
+        yield _Read(
+            {"file": name, "questions": rows, "skipped": [*questions.skipped], **left_out}, "\n".join(lines), True
+        )

@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spring.cli.options import add_model_options, open_corpus, say, whole_number
+from spring.cli.options import (
+    add_model_options,
+    add_question_options,
+    open_corpus,
+    question_columns,
+    say,
+    whole_number,
+)
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
@@ -33,7 +40,7 @@ _SETTINGS = {  # options that are fields of TrainingSettings: type and help
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     add = parser.add_argument
-    add("questions", type=Path, metavar="QUESTIONS", help="JSON Lines (as of FlashRAG or SPRING) or CSV")
+    add("questions", type=Path, metavar="QUESTIONS", help="a question file")
     add("--corpus", nargs="+", type=Path, metavar="PATH", help="files or folders to search for passages, or an index")
     add("--output", type=Path, required=True, metavar="FILE", help=".safetensors; the run's folder is made beside it")
     add("--number", type=int, default=50, metavar="N", help="virtual tokens to learn; default: 50")
@@ -68,6 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="continue from the run's newest checkpoint")
     for name, (kind, meaning) in _SETTINGS.items():
         add(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=f"{meaning}; default: by the backbone's size")
+    add_question_options(parser)
     add_model_options(parser)
 
 
@@ -87,8 +95,9 @@ def run(options: argparse.Namespace) -> None:
         check_init(options.init)
     shared_k = 1 if options.fixed_k or options.shared_k is None else options.shared_k
     sampling = SampleSettings(options.number, (low, high), options.fixed_k, shared_k, options.seed, options.draws)
-    read = read_questions(options.questions)
-    dev_read = read_questions(options.dev) if options.dev else None
+    columns = question_columns(options)
+    read = read_questions(options.questions, columns)
+    dev_read = read_questions(options.dev, columns) if options.dev else None
     for note in filter(None, (read.note, dev_read.note if dev_read else "")):
         say(note)
     retriever, collection = open_corpus(options.corpus) if options.corpus else (None, None)

@@ -1,4 +1,4 @@
-"""Question files: rows of JSON (lines, a list, SQuAD's tree) and tables (CSV, TSV, with pipes).
+"""Question files: rows of JSON (lines, a list, objects of many shapes), of tables, and of Parquet and Arrow.
 
 A bad row is skipped, with its reason. Names of columns count without case.
 
@@ -6,36 +6,60 @@ FlashRAG (https://github.com/RUC-NLPIR/FlashRAG): `id`, `question`, `golden_answ
 SPRING's training format: `question`, `target` (a string or a list), `ret_passages` (strings, or objects with
 `contents` or `title` and `text`): those passages are used, nothing is retrieved.
 SQuAD (a tree, or rows with `answers`: {`text`: [...]}), NQ-open (`answer`: a list), TriviaQA (`answer`: {`value`,
-`aliases`}), PopQA (`possible_answers`: a list in JSON in a table).
+`aliases`}), PopQA (`possible_answers`: a list in JSON in a text), MuSiQue (`answer` and `answer_aliases`), and exports
+of Hugging Face and pandas (columns, `rows`, Parquet, Arrow).
 Tables: a header with `question` and `answer`; several answers are parted by `|`, or written as a list.
 """
 
-import ast
-import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spring.data.cleaning import one_line, without_surrogates
-from spring.data.encoding import decode
-from spring.data.rows import json_rows, json_value, read_table
+from spring.data.answers import as_list, clean, golden_answers, listed, lower_name, lower_names, normalize
+from spring.data.cleaning import one_line
+from spring.data.question_rows import RawRow, raw_rows
 from spring.data.text_size import text_bytes
 from spring.data.types import LONGEST_TITLE, Passage
 from spring.errors import DocumentError
 
-ANSWER_SEPARATOR = "|"
-QUESTION_TYPES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
-_TABLES = (".csv", ".tsv")
 _QUESTIONS = ("question", "query", "question_text", "prompt", "input")
 _ANSWERS: tuple[str, ...] = ("golden_answers", "target", "answers", "possible_answers", "answer", "golden_answer")
 _ANSWERS += ("gold_answers", "ground_truth", "ground_truths", "reference", "references", "output", "response")
+_ALIASES = "answer_aliases"
 _IDS = ("id", "question_id", "questionid", "qid", "_id")
-_LONGEST_LIST = 100_000  # characters of a list in the cell of a table
+_FURTHER = ("ret_passages", "metadata", "is_impossible", "answerable", "annotations", _ALIASES)
 _MOST_NAMES = 12  # of columns that an error names
 MOST_GOLDEN_ANSWERS = 1_000  # of one question: every answer is compared with each
 _SHOWN = 5  # reasons that one sentence names
+NEEDED = "needed are"  # behind it stand the columns that a file lacks
+_UNANSWERABLE = "marked as impossible to answer"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionColumns:
+    """Where the questions and the answers of a file are, and what is right for a question that has none.
+
+    question, answer: names of columns; None: the usual ones. no_answer: the golden answer of questions that are marked
+    as impossible to answer; None: these are left out.
+    """
+
+    question: str | None = None
+    answer: str | None = None
+    no_answer: str | None = None
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Names under which a row may have its question."""
+        return _QUESTIONS if self.question is None else (lower_name(self.question),)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Names under which a row may have its golden answers."""
+        return _ANSWERS if self.answer is None else (lower_name(self.answer),)
+
+
+USUAL_COLUMNS = QuestionColumns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +79,8 @@ class QuestionSet:
 
     questions: tuple[Question, ...]
     skipped: tuple[str, ...] = ()  # "row 7: no question"
+    ignored: tuple[str, ...] = ()  # golden answers that no score counts: "row 7: The"
+    unanswerable: int = 0  # questions without an answer that are left out
 
     @property
     def nbytes(self) -> int:
@@ -65,15 +91,25 @@ class QuestionSet:
 
     @property
     def note(self) -> str:
-        """One sentence on the rows that were skipped; empty if none was."""
-        if not self.skipped:
-            return ""
-        more = len(self.skipped) - _SHOWN
-        reasons = "; ".join(self.skipped[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        return f"{len(self.skipped)} row{'s' if len(self.skipped) > 1 else ''} skipped: {reasons}."
+        """A sentence each on the rows, golden answers and questions that were left out; empty if none was."""
+        notes = []
+        if self.skipped:
+            notes.append(f"{len(self.skipped)} row{'s' * (len(self.skipped) > 1)} skipped: {_first(self.skipped)}.")
+        if (number := len(self.ignored)) > 0:
+            what = "golden answer is" if number == 1 else "golden answers are"
+            notes.append(f"{number} {what} nothing but articles and punctuation, and left out: {_first(self.ignored)}.")
+        if self.unanswerable:
+            what = "question that has no answer is" if self.unanswerable == 1 else "questions that have no answer are"
+            notes.append(f"{self.unanswerable} {what} left out.")
+        return " ".join(notes)
 
 
-def read_questions(path: str | Path) -> QuestionSet:
+def _first(reasons: tuple[str, ...]) -> str:
+    more = len(reasons) - _SHOWN
+    return "; ".join(reasons[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def read_questions(path: str | Path, columns: QuestionColumns = USUAL_COLUMNS) -> QuestionSet:
     """Read the questions of a file, in order.
 
     A missing `id` becomes the row's number; a repeated one gets the number added, so that ids are unique.
@@ -83,124 +119,66 @@ def read_questions(path: str | Path) -> QuestionSet:
 
     """
     path = Path(path)
-    if path.suffix.lower() not in QUESTION_TYPES:
-        raise DocumentError(f"{path.name} is no question file: it must be {', '.join(QUESTION_TYPES)}.")
-    try:
-        text, _ = decode(path.read_bytes())
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be read ({error.strerror}).") from error
-    except DocumentError as error:
-        raise DocumentError(f"{path.name}: {error}.") from error
     questions: dict[str, Question] = {}
-    skipped = []
-    names: tuple[str, ...] = ()
-    for number, value in _table_rows(text) if path.suffix.lower() in _TABLES else _json_rows(text):
-        row = _named(value)
-        names = names or tuple(row if isinstance(row, Mapping) else ())
-        question = _question(number, row)
-        if isinstance(question, str):
-            skipped.append(f"row {number}: {question}")
-            continue
-        if question.id in questions:
-            question = replace(question, id=f"{question.id} (row {number})")
-        questions[question.id] = question
-    result = QuestionSet(tuple(questions.values()), tuple(skipped))
+    skipped, ignored = [], list[str]()
+    unanswerable = 0
+    told = set[tuple[str, ...]]()  # columns that a reason has named
+    for raw in raw_rows(path, columns.questions, {*columns.answers, *_IDS, *_FURTHER}):
+        question = _question(raw, columns)
+        if question == _UNANSWERABLE:
+            unanswerable += 1
+        elif isinstance(question, str):
+            names = tuple(raw.value) if isinstance(raw.value, Mapping) else ()
+            more = "" if names in told else _wrong_names(names, columns)
+            skipped.append(f"row {raw.number}: {question}{more}")
+            told.add(names)
+        elif not (counting := tuple(filter(normalize, question.golden_answers))):
+            skipped.append(f"row {raw.number}: its golden answers are nothing but articles and punctuation")
+        else:
+            empty = [answer for answer in question.golden_answers if not normalize(answer)]
+            ignored += [f"row {raw.number}: {one_line(answer)[:40]}" for answer in empty]
+            id = question.id if question.id not in questions else f"{question.id} (row {raw.number})"
+            questions[id] = replace(question, id=id, golden_answers=counting)
+    result = QuestionSet(tuple(questions.values()), tuple(skipped), tuple(ignored), unanswerable)
     if not questions:
-        raise DocumentError(
-            f"{path.name} has no row with a question and golden answers. "
-            + (result.note or 'JSON Lines need "question" and "golden_answers", CSV a header with question,answer.')
-            + _wrong_names(names)
-        )
+        needed = 'JSON Lines need "question" and "golden_answers", CSV a header with question,answer.'
+        raise DocumentError(f"{path.name} has no row with a question and golden answers. {result.note or needed}")
     return result
 
 
-def _wrong_names(names: tuple[str, ...]) -> str:
-    """What to do about columns of which none is known to hold the questions, or the answers."""
-    if not names or (set(names) & set(_QUESTIONS) and set(names) & set(_ANSWERS)):
+def _wrong_names(names: tuple[str, ...], columns: QuestionColumns) -> str:
+    """The columns that are there and those needed, if none is known to hold the questions, or the answers."""
+    if not names or (set(names) & set(columns.questions) and set(names) & {*columns.answers, "annotations"}):
         return ""
-    shown = ", ".join(one_line(_clean(name))[:40] for name in names[:_MOST_NAMES])
-    return f" Its columns are {shown}; call the one with the questions question and the one with the answers answer."
-
-
-def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and value of each row; a ValueError that says why where there is no value."""
-    whole = json_value(text) if text.lstrip().startswith("{") else None
-    if isinstance(whole, Mapping) and _find(_named(whole), _QUESTIONS) is None:
-        lists = [value for value in whole.values() if isinstance(value, list) and value]
-        rows = next((value for value in lists if any(isinstance(row, Mapping) for row in value)), None)
-        if rows is not None:
-            yield from enumerate(_squad_rows(rows), start=1)
-            return
-    yield from json_rows(text)
-
-
-def _squad_rows(rows: list[Any]) -> Iterator[Any]:
-    """The questions of SQuAD's articles and their paragraphs; other rows as they are."""
-    for row in rows:
-        paragraphs = row.get("paragraphs") if isinstance(row, Mapping) else None
-        if not isinstance(paragraphs, list):
-            yield row
-            continue
-        for paragraph in paragraphs:
-            asked = paragraph.get("qas") if isinstance(paragraph, Mapping) else None
-            yield from asked if isinstance(asked, list) else ()
-
-
-def _table_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and cells by column of each row; answers in a cell may be several."""
-    try:
-        table = read_table(text)
-    except csv.Error:
-        yield 1, ValueError("not valid CSV")
-        return
-    for number, row in table.rows:
-        if len(row) > len(table.header):
-            yield number, ValueError("more cells than columns")
-            continue
-        named = _named(dict(zip(table.header, row, strict=False)))
-        assert isinstance(named, dict)
-        yield number, named | {name: _listed(named[name]) for name in _ANSWERS if name in named}
-
-
-def _listed(cell: str) -> list[Any]:
-    """The answers in a cell of a table: a list as JSON or Python writes it, or parted by `|`."""
-    text = cell.strip()
-    if text.startswith("[") and text.endswith("]") and len(text) <= _LONGEST_LIST:
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                value = parse(text)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-            if isinstance(value, list):
-                return value
-    return cell.split(ANSWER_SEPARATOR)
-
-
-def _named(row: Any) -> Any:
-    """The row with its names in lower case and `_` for spaces; what is no object stays."""
-    if not isinstance(row, Mapping):
-        return row
-    named: dict[str, Any] = {}
-    for name, value in row.items():
-        named.setdefault(str(name).strip().lower().replace(" ", "_"), value)
-    return named
+    shown = ", ".join(one_line(clean(name))[:40] for name in names[:_MOST_NAMES])
+    shown += f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    needed = f"{columns.question or 'question'} and {columns.answer or 'answer'}"
+    return f" (its columns are {shown}; {NEEDED} {needed})"
 
 
 def _find(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    """The first text under one of the names."""
-    return next((row[name] for name in names if isinstance(row.get(name), str) and row[name].strip()), None)
+    """The first text under one of the names; of an object its `text`."""
+    values = (row.get(name) for name in names)
+    texts = (value.get("text") if isinstance(value, Mapping) else value for value in values)
+    return next((text for text in texts if isinstance(text, str) and text.strip()), None)
 
 
-def _question(number: int, row: Any) -> Question | str:
+def _question(raw: RawRow, columns: QuestionColumns) -> Question | str:
     """The question that a row holds, or the reason why it holds none."""
+    row = raw.value
     if not isinstance(row, Mapping):
         return str(row) if isinstance(row, ValueError) else "not an object"
-    text = _find(row, _QUESTIONS)
+    text = _find(row, columns.questions)
     if text is None:
         return "no question"
-    golden = next(filter(None, (_golden_answers(row[name]) for name in _ANSWERS if name in row)), ())
-    if row.get("is_impossible") is True:
-        return "marked as impossible to answer"
+    golden = next(filter(None, (_golden(raw, name) for name in columns.answers if name in row)), ())
+    golden = golden or golden_answers(_short_answers(row))
+    if _has_no_answer(row, golden):
+        if columns.no_answer is None:
+            return _UNANSWERABLE
+        golden = (columns.no_answer,)
+    elif golden:
+        golden = tuple(dict.fromkeys([*golden, *golden_answers(row.get(_ALIASES))]))
     if not golden:
         return "no golden answer"
     if len(golden) > MOST_GOLDEN_ANSWERS:
@@ -211,30 +189,29 @@ def _question(number: int, row: Any) -> Question | str:
     metadata = row.get("metadata")
     gold = metadata.get("gold_passage") if isinstance(metadata, Mapping) else None
     names = (str(row[name]) for name in _IDS if isinstance(row.get(name), str | int))
-    identity = next(filter(str.strip, names), str(number))
-    return Question(_clean(identity), _clean(text), golden, passages, "" if gold is None else str(gold))
+    identity = next(filter(str.strip, names), str(raw.number))
+    return Question(clean(identity), clean(text), golden, passages, "" if gold is None else str(gold))
 
 
-def _golden_answers(given: Any) -> tuple[str, ...]:
-    """The answers that a value holds, each once: a text, a number, a truth value, a list or an object of these."""
-    texts: list[str] = []
-    for value in given if isinstance(given, list) else [given]:
-        if isinstance(value, Mapping):
-            named = _named(value)
-            parts = [named.get("value"), named.get("text"), named.get("answer")]
-            for part in [*parts, named.get("aliases")]:
-                texts += _plain_answers(part)
-        else:
-            texts += _plain_answers(value)
-    return tuple(dict.fromkeys(filter(None, texts)))
+def _golden(raw: RawRow, name: str) -> tuple[str, ...]:
+    """The golden answers in a column; a list in a text counts in tables, and in PopQA's column everywhere."""
+    value = raw.value[name]
+    if isinstance(value, str):
+        value = listed(value) if raw.cells else (as_list(value) if name == "possible_answers" else None) or value
+    return golden_answers(value)
 
 
-def _plain_answers(given: Any) -> Iterator[str]:
-    for value in given if isinstance(given, list) else [given]:
-        if isinstance(value, bool):
-            yield from ("yes", "true") if value else ("no", "false")
-        elif isinstance(value, str | int | float):  # years are written without quotation marks now and then
-            yield _clean(str(value))
+def _short_answers(row: Mapping[str, Any]) -> Any:
+    """Those of Natural Questions as Hugging Face has them."""
+    annotations = lower_names(row.get("annotations"))
+    return annotations.get("short_answers") if isinstance(annotations, Mapping) else None
+
+
+def _has_no_answer(row: Mapping[str, Any], golden: tuple[str, ...]) -> bool:
+    """Whether a row says so: SQuAD 2.0's `is_impossible` or its empty list of texts, MuSiQue's `answerable`."""
+    answers = row.get("answers")
+    empty = isinstance(answers, Mapping) and answers.get("text") == [] and not golden
+    return row.get("is_impossible") is True or row.get("answerable") is False or empty
 
 
 def _passages(given: Any) -> Iterator[Passage]:
@@ -243,14 +220,9 @@ def _passages(given: Any) -> Iterator[Passage]:
         if isinstance(value, Mapping):
             contents = value.get("contents")
             parts = [contents] if isinstance(contents, str) else [value.get("title"), value.get("text")]
-            value = _clean("\n".join(part for part in parts if isinstance(part, str)))
+            value = clean("\n".join(part for part in parts if isinstance(part, str)))
             first, _, rest = value.partition("\n")
             if rest.strip() and len(first) <= LONGEST_TITLE:
                 title, value = first, rest
-        if isinstance(value, str) and (text := value if title else _clean(value)):
+        if isinstance(value, str) and (text := value if title else clean(value)):
             yield Passage("given with the question", 1, place, text, title=title)
-
-
-def _clean(text: str) -> str:
-    """The text as a tokenizer takes it, without outer white space."""
-    return without_surrogates(text).strip()

@@ -1,17 +1,15 @@
 """Agreement of an answer with the golden ones: strings in, numbers out.
 
-Normalization, exact match and token F1 are SQuAD's (Rajpurkar et al. 2016, arXiv 1606.05250, and its
-`evaluate-v1.1.py`): lower case, no ASCII punctuation, no articles, single spaces; the best over the golden answers.
+Exact match and token F1 are SQuAD's (`spring.data.answers` has the normalization): the best over the golden answers.
+A golden answer of which the normalization leaves nothing, such as "the" or "?", counts for nothing, so that an exact
+match is never above F1 or `contained`.
 """
 
-import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
+from spring.data.answers import normalize
 
 
 class Scores(NamedTuple):
@@ -23,14 +21,9 @@ class Scores(NamedTuple):
     first_line_exact_match: float
 
 
-def normalize(text: str) -> str:
-    """SQuAD's normalization."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
-
-
 def exact_match(answer: str, golden: str) -> float:
-    """1 if both are the same after normalization, else 0."""
-    return float(normalize(answer) == normalize(golden))
+    """1 if both are the same after normalization, and not empty, else 0."""
+    return float(normalize(answer) == normalize(golden) != "")
 
 
 def token_f1(answer: str, golden: str) -> float:
@@ -45,7 +38,8 @@ def token_f1(answer: str, golden: str) -> float:
 
 def contained(answer: str, golden: str) -> float:
     """1 if the golden answer's words occur in the answer, in their order and side by side, else 0."""
-    return float(f" {normalize(golden)} " in f" {normalize(answer)} ")
+    words = normalize(golden)
+    return float(bool(words) and f" {words} " in f" {normalize(answer)} ")
 
 
 def first_line(answer: str) -> str:
@@ -57,12 +51,12 @@ def score(answer: str, golden_answers: Iterable[str]) -> Scores:
     """The best scores over the golden answers, of the whole generated text; the last one of its first line.
 
     Raises:
-        ValueError: there is no golden answer.
+        ValueError: there is no golden answer, or none that counts.
 
     """
-    golden = [text for text in golden_answers if text.strip()]
+    golden = [text for text in golden_answers if normalize(text)]
     if not golden:
-        raise ValueError("At least one golden answer is needed.")
+        raise ValueError("At least one golden answer is needed that is more than articles and punctuation.")
 
     def best(metric: Callable[[str, str], float], answer: str = answer) -> float:
         return max(metric(answer, text) for text in golden)

@@ -1,54 +1,73 @@
-"""The results of an evaluation: a CSV file of rows, with which an interrupted run continues, and the final table."""
+"""The results of an evaluation: a CSV file of rows, with which an interrupted run continues, and the final table.
+
+Beside `rows.csv` lies `rows.csv.run.json`: what the answers depend on (`spring.evaluation.identity`).
+"""
 
 import csv
-import hashlib
 import io
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from spring.data.types import Passage
 from spring.errors import DocumentError
+from spring.evaluation.identity import Identity, difference, run_name
 from spring.evaluation.runner import Row
 from spring.evaluation.summary import Interval, Summary
 from spring.generation.comparison import ComparisonSettings
 from spring.generation.types import BaselineOrNone, Engine
 from spring.rag.prompt import BASELINES
-from spring.rag.retriever import Retriever
-
-if TYPE_CHECKING:  # it needs torch, and the page uses this module too
-    from spring.generation.engine import LocalEngine
 
 COLUMNS = (*Row._fields, "run")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV injection"
 
 
-def run_name(
-    engine: "LocalEngine", passages: Iterable[Passage], settings: ComparisonSettings, retriever: Retriever | None = None
-) -> str:
-    """A digest of all that an answer depends on besides the question, k and baseline, so that runs do not mix."""
-    digest = hashlib.sha256(engine.tokens.embeddings.numpy().tobytes())
-    parts = [engine.backbone.name, engine.backbone.precision, settings.passages, settings.decoding.max_new_tokens]
-    layout = engine.backbone.tokenization.layout
-    parts += [layout] if layout != "training" else []
-    digest.update(json.dumps([*parts, settings.decoding.temperature, settings.decoding.seed]).encode())
-    for passage in passages:
-        digest.update(passage.titled.encode() + b"\0")
-    if retriever is not None:
-        digest.update(retriever.fingerprint().encode())
-    return digest.hexdigest()[:12]
-
-
 class RowsFile:
-    """A CSV file of rows that grows batch by batch."""
+    """A CSV file of rows that grows batch by batch, and a file beside it that says of which run they are."""
 
-    def __init__(self, path: Path, run: str) -> None:
-        self.path, self.run = path, run
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path, self.identity, self.run = path, identity, run_name(identity)
+        self.beside = path.with_name(f"{path.name}.run.json")
         self.rows = self._read()
+        self._write_identity()
+
+    def _read_identity(self) -> dict[str, str]:
+        """What the file beside the rows says; nothing where it is missing or of something else."""
+        try:
+            value = json.loads(self.beside.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        value = value.get("identity") if isinstance(value, dict) else None
+        return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+    def _write_identity(self) -> None:
+        known = self._read_identity() if self.rows else {}
+        value = {"run": self.run, "identity": {**known, **self.identity}}
+        try:
+            self.beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DocumentError(f"{self.beside} cannot be written ({error.strerror}).") from error
+
+    def _require_same_run(self, runs: Iterable[str]) -> None:
+        """Refuse rows of another run, and name what differs.
+
+        Args:
+            runs: of the rows that are there.
+
+        Raises:
+            DocumentError: with the differences.
+
+        """
+        runs = {*runs}
+        differs = difference(self._read_identity(), self.identity) if runs else ""
+        if runs - {self.run} and not differs:
+            differs = f"what differs is not known, as {self.beside.name} is missing or of another version"
+        if differs:
+            raise DocumentError(f"{self.path} holds rows of another run: {differs}; choose another file, or delete it.")
 
     def _read(self) -> list[Row]:
         """The rows that the file holds already.
@@ -58,7 +77,8 @@ class RowsFile:
 
         """
         try:
-            text = self.path.read_bytes().decode("utf-8") if self.path.exists() else ""
+            data = self.path.read_bytes() if self.path.exists() else b""
+            text = getincrementaldecoder("utf-8")().decode(data)  # may have been cut off inside a character
         except (OSError, UnicodeDecodeError) as error:
             raise DocumentError(f"{self.path} cannot be read as rows of an evaluation; choose another file.") from error
         records = list(csv.reader(io.StringIO(text, newline="")))
@@ -69,11 +89,7 @@ class RowsFile:
         if records and not text.endswith("\r\n"):
             records.pop()  # the run was cut off while it wrote this row
         good = [record for record in records[1:] if len(record) == len(COLUMNS)]
-        if any(record[-1] != self.run for record in good):
-            raise DocumentError(
-                f"{self.path} holds rows of another run (other tokens, backbone, documents or settings): "
-                "choose another file, or delete it."
-            )
+        self._require_same_run(record[-1] for record in good)
         try:
             rows = [_row(dict(zip(COLUMNS, record, strict=True))) for record in good]
         except (TypeError, ValueError) as error:
@@ -135,6 +151,8 @@ def _row(record: dict[str, str]) -> Row:
         float(record["first_line_exact_match"]),
         _baseline(record["baseline"]),
         float(record["seconds"]),
+        float(record["passages_contain"]),
+        record["set"],
     )
 
 
@@ -162,10 +180,22 @@ def as_json(
         "learned": engine.tokens.learned,
         "passages": settings.passages,
         "failed": list(failed),
-        "rows": [
-            _rounded(asdict(summary) | {"instruction": summary.baseline == "instruction"}) for summary in summaries
-        ],
+        "rows": rows_as_json(summaries),
     }
+
+
+def rows_as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
+    """The rows of a table as JSON."""
+    return [
+        _rounded(
+            asdict(summary)
+            | {
+                "instruction": summary.baseline == "instruction",
+                "standard_errors": summary.standard_errors._asdict(),
+            }
+        )
+        for summary in summaries
+    ]
 
 
 def _rounded(value: Any) -> Any:
@@ -178,20 +208,31 @@ def _rounded(value: Any) -> Any:
 
 def as_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     """The final table, one row for each k and baseline, with text in every cell."""
-    return pd.DataFrame(
-        {
+    against = next((f"k={s.against}" if s.against.isdecimal() else s.against for s in summaries), "")
+    compared = any(summary.exact_match_gain for summary in summaries)
+    rows = []
+    for summary in summaries:
+        errors = summary.standard_errors
+        row = {
             "k": summary.name,
             "n": str(summary.n),
-            "exact match": f"{summary.exact_match:.3f}",
-            "F1": f"{summary.f1:.3f}",
-            "contained": f"{summary.contained:.3f}",
+            "exact match": f"{summary.exact_match:.3f} ± {errors.exact_match:.3f}",
+            "F1": f"{summary.f1:.3f} ± {errors.f1:.3f}",
+            "contained": f"{summary.contained:.3f} ± {errors.contained:.3f}",
             "first line": f"{summary.first_line_exact_match:.3f}",
+            "passages contain an answer": f"{summary.passages_contain:.3f}",
+            "EM if they do": "" if summary.exact_match_if_found is None else f"{summary.exact_match_if_found:.3f}",
             "s/question": f"{summary.seconds:.2f}",
-            "EM - EM(k=0), 95 %": _interval(summary.exact_match_gain),
-            "F1 - F1(k=0), 95 %": _interval(summary.f1_gain),
         }
-        for summary in summaries
-    )
+        if compared:
+            row |= {
+                f"EM - EM({against}), 95 %": _interval(summary.exact_match_gain),
+                f"F1 - F1({against}), 95 %": _interval(summary.f1_gain),
+                "gained, lost": "" if summary.p is None else f"{summary.gained}, {summary.lost}",
+                "sign test": "" if summary.p is None else f"p = {summary.p:.2g}",
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _interval(interval: Interval | None) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from spring.data.answers import normalize
 from spring.data.questions import Question
+from spring.data.types import Passage
 from spring.errors import PromptError
-from spring.evaluation.metrics import score
+from spring.evaluation.metrics import contained, score
 from spring.generation.comparison import Comparison, ComparisonSettings, lay_out
 from spring.generation.types import Answer, BaselineOrNone, Engine, GenerationRequest, Progress
 from spring.rag.retriever import Hit, Retriever
@@ -32,6 +34,8 @@ class Row(NamedTuple):
     first_line_exact_match: float
     baseline: BaselineOrNone  # "" for k > 0
     seconds: float  # until this answer was complete, divided by the number of questions in its batch
+    passages_contain: float = 0.0  # 1 if a golden answer stands in a passage that the model sees, else 0
+    set: str = ""  # the question file, where several are evaluated at once
 
     @property
     def key(self) -> tuple[str, int, BaselineOrNone]:
@@ -122,13 +126,16 @@ def _evaluate_batch(
     asked: list[tuple[Question, Comparison]] = []
     failed = []
     for question in questions:
+        if not any(map(normalize, question.golden_answers)):  # a question file has none such
+            failed.append(f"{question.id}: Its golden answers are nothing but articles and punctuation.")
+            continue
         try:
-            asked.append((question, lay_out(engine, question.question, _hits(question, retriever, settings), settings)))
+            asked.append((question, _laid_out(engine, question, retriever, settings)))
         except PromptError as error:
             failed.append(f"{question.id}: {error}")
     requests = [request for _, comparison in asked for request in comparison.requests]
     answers = iter((yield from _answers(engine, requests, settings)))
-    rows = [_row(question, next(answers), len(asked)) for question, it in asked for _ in it.requests]
+    rows = [_row(question, it.hits, next(answers), len(asked)) for question, it in asked for _ in it.requests]
     yield Done(tuple(rows), tuple(failed))
 
 
@@ -143,7 +150,7 @@ def _answers(
     return progress.answers
 
 
-def _row(question: Question, answer: Answer, questions: int) -> Row:
+def _row(question: Question, hits: Sequence[Hit], answer: Answer, questions: int) -> Row:
     return Row(
         question.id,
         question.question,
@@ -153,11 +160,28 @@ def _row(question: Question, answer: Answer, questions: int) -> Row:
         *score(answer.text, question.golden_answers),
         answer.baseline,
         round(answer.seconds / questions, 3),
+        float(any(holds_answer(hit.passage, question) for hit in hits)),
     )
 
 
-def _hits(question: Question, retriever: Retriever | None, settings: ComparisonSettings) -> Sequence[Hit]:
+def holds_answer(passage: Passage, question: Question) -> bool:
+    """Whether one of the question's golden answers stands in a passage, or in its title."""
+    return any(contained(passage.titled, golden) for golden in question.golden_answers)
+
+
+def seen_passages(
+    engine: Engine, question: Question, retriever: Retriever | None, settings: ComparisonSettings
+) -> tuple[Passage, ...]:
+    """The passages that a question is asked with, best first: found or its own, as many as fit into the context."""
+    return tuple(hit.passage for hit in _laid_out(engine, question, retriever, settings).hits)
+
+
+def _laid_out(
+    engine: Engine, question: Question, retriever: Retriever | None, settings: ComparisonSettings
+) -> Comparison:
     if question.passages or retriever is None:
         given = question.passages[: settings.passages]
-        return [Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(given, start=1)]
-    return retriever.search(question.question, settings.passages)
+        hits: Sequence[Hit] = [Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(given, start=1)]
+    else:
+        hits = retriever.search(question.question, settings.passages)
+    return lay_out(engine, question.question, hits, settings)

@@ -1,5 +1,6 @@
 """The frozen language model, with its tokenization."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -14,6 +15,8 @@ from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.prompt import INSTRUCTION, Prompt
 from spring.settings import DEFAULT_BACKBONE
+
+FINGERPRINT_VALUES = 65_536  # of each tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,17 @@ class Backbone:
         if eos is None:
             eos = self.tokenizer.eos_token_id
         return frozenset() if eos is None else frozenset([eos] if isinstance(eos, int) else eos)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A SHA-256 of the weights: of each tensor its name, its shape, and at most 65,536 values spread over it."""
+        digest = hashlib.sha256()
+        for name, weights in self.model.named_parameters():
+            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\0".encode())
+            values = weights.detach().flatten()
+            values = values[:: max(1, len(values) // FINGERPRINT_VALUES)]
+            digest.update(values.float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def end_id(self) -> int:

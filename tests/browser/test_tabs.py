@@ -126,7 +126,9 @@ def test_a_question_file_with_passages_needs_no_documents(page, tmp_path):
     open_evaluate(page, 5)
     upload_questions(page, path)
     evaluate(page, "Done: 1 question in")
-    assert "2 rows skipped: row 2: no golden answer; row 3: not valid JSON." in page.text("#evaluate-status")
+    assert "2 rows skipped: row 2: no golden answer (its columns are id, question; needed" in page.text(
+        "#evaluate-status"
+    )
     assert downloaded(page)[0]["id"] == "'=1+1"
     assert page.page.title() == "SPRING Live"
 

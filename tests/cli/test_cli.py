@@ -298,11 +298,12 @@ def questions(tmp_path: Path) -> Path:
 def evaluation(folder: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]) -> Ask:
     """Evaluate the tiny model in this process."""
 
-    def evaluation(questions: Path, *options: object, corpus: Sequence[Path] = (folder,)) -> Run:
+    def evaluation(questions: Path | list[Path], *options: object, corpus: Sequence[Path] = (folder,)) -> Run:
         model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
         documents = ("--corpus", *corpus) if corpus else ()
+        files = questions if isinstance(questions, list) else [questions]
         try:
-            code = main([str(argument) for argument in ("evaluate", questions, *documents, *model, *options)])
+            code = main([str(argument) for argument in ("evaluate", *files, *documents, *model, *options)])
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         return Run(code, *capfd.readouterr())
@@ -350,6 +351,45 @@ def test_evaluate_goes_on_with_its_own_rows_and_takes_more_k(evaluation: Ask, qu
     assert "0question" in again.stderr  # nothing was left to ask
 
 
+def test_evaluate_averages_several_files_and_writes_a_report(evaluation: Ask, questions: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"title": "Who?", "reply": "<b>nine</b>"}')
+    report = tmp_path / "report.html"
+    options = ("--virtual-tokens", 0, 5, "--baseline", "instruction", "--json", "--limit", 1)
+    columns = ("--question-column", "title", "--answer-column", "reply")
+    refused = evaluation([other, questions], *options)
+    assert "its columns are title, reply; needed are question and answer" in refused.stderr
+    assert "Name others with --question-column and --answer-column." in refused.stderr
+    assert evaluation(other, *options, *columns, "--report", report).code == 0
+    other.write_text('{"question": "Who?", "answer": "<b>nine</b>"}\n{"question": "Why?", "is_impossible": true}')
+    done = evaluation([other, questions], *options[:-3], "--report", report, "--against", 5, "--json")
+    result = json.loads(done.stdout)
+    assert "other.jsonl: 1 question that has no answer is left out." in done.stderr
+    assert "With --no-answer they are scored." in done.stderr
+    assert {name: [row["n"] for row in rows] for name, rows in result["sets"].items()} == {
+        "other": [1, 1, 1],
+        "questions": [2, 2, 2],
+    }
+    assert [row["n"] for row in result["rows"]] == [3, 3, 3]
+    assert [row["against"] for row in result["rows"]] == ["5"] * 3
+    html = report.read_text()
+    assert html.count("<svg") == 3
+    assert "<b>nine" not in html
+    table = evaluation([other, questions], "--virtual-tokens", 0, "--no-answer").stdout
+    assert {"other", "questions", "Macro average"} <= set(table.splitlines())
+
+
+def test_evaluate_refuses_rows_of_another_run_and_names_what_differs(
+    evaluation: Ask, questions: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "rows.csv"
+    assert evaluation(questions, "--virtual-tokens", 0, "--limit", 1, "--output", output).code == 0
+    done = evaluation(questions, "--virtual-tokens", 0, "--output", output, "--passages", 1, "--layout", "recipe")
+    differs = "rows of another run: layout (training there, recipe now), number of passages (3 there, 1 now);"
+    assert done.code == 2
+    assert differs in done.stderr.splitlines()[-1]
+
+
 def test_evaluate_takes_passages_from_the_rows_without_a_corpus(evaluation: Ask, tmp_path: Path) -> None:
     path = tmp_path / "spring.jsonl"
     path.write_text(json.dumps({"question": QUESTION, "target": "nine", "ret_passages": [FERRY, MAST]}))
@@ -366,6 +406,9 @@ def test_evaluate_takes_passages_from_the_rows_without_a_corpus(evaluation: Ask,
         (("--passages", 0), "The number of passages must be 1 to 20, not 0."),
         (("--output", "/none/rows.csv"), "cannot be written"),
         (("--max-new-tokens", 0), "length must be 1 to 1024"),
+        (("--against", "best"), "There is no row 'best' to compare with"),
+        (("--against", 7, "--virtual-tokens", 0), "--against 7 compares with answers that are not asked for: add"),
+        (("--report", "/none/report.html"), "cannot be written"),
     ],
 )
 def test_evaluate_refuses_in_one_line(evaluation: Ask, questions: Path, options: Sequence[object], reason: str) -> None:

@@ -211,7 +211,23 @@ def test_a_bad_question_file_gets_its_sentence(tmp_path: Path, name: str, data: 
 
 
 def test_a_question_file_that_takes_too_much(tmp_path: Path) -> None:
-    path = write(tmp_path / "q.csv", "question,answer\n" + "q,a\n" * 400_000)
+    path = write(tmp_path / "q.csv", "question,answer\n" + "q,x\n" * 400_000)
     with pytest.raises(DocumentError, match=f"q.csv: {TOO_BIG}") as error:
         parse_questions(path, replace(QUICK, memory=30 * MIB))
+    one_line(error)
+
+
+def test_a_small_parquet_file_of_16_gigabytes(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    same = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1_000_000, pyarrow.int32()), ["x" * 2_000])
+    path = tmp_path / "q.parquet"
+    table = pyarrow.table({"question": same, "answer": same})
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        for _ in range(4):
+            writer.write_table(table)
+    assert path.stat().st_size < 2 * MIB
+    with pytest.raises(DocumentError, match=r"q\.parquet: ") as error:
+        parse_questions(path, replace(QUICK, memory=400 * MIB))
     one_line(error)

@@ -1,8 +1,11 @@
 """Hand-worked cases of SQuAD's exact match and token F1, and of `contained`."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spring.evaluation.metrics import contained, exact_match, normalize, score, token_f1
+from spring.data.answers import normalize
+from spring.evaluation.metrics import contained, exact_match, score, token_f1
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,8 @@ from spring.evaluation.metrics import contained, exact_match, normalize, score, 
         ("  two \n lines\t", "two lines"),
         ("the a an", ""),
         ("Ünïcode “quotes”", "ünïcode “quotes”"),  # SQuAD's punctuation is ASCII alone
+        ("ﬁsh of Ｏｒｌｏ．", "fish of orlo"),  # a ligature, full-width letters
+        ("Zu\u0308rich", "zürich"),  # the letter and its accent apart
     ],
 )
 def test_normalization(text: str, normalized: str) -> None:
@@ -30,6 +35,8 @@ def test_normalization(text: str, normalized: str) -> None:
         ("northern  pier", "northern pier", 1),
         ("the northern pier at nine", "northern pier", 0),
         ("", "northern pier", 0),
+        ("", "the", 0),
+        ("?", "!", 0),
     ],
 )
 def test_exact_match(answer: str, golden: str, expected: float) -> None:
@@ -63,6 +70,7 @@ def test_token_f1(answer: str, golden: str, expected: float) -> None:
         ("northern old pier", "northern pier", 0),  # side by side
         ("pier northern", "northern pier", 0),  # in their order
         ("", "nine", 0),
+        ("", "the", 0),
     ],
 )
 def test_contained(answer: str, golden: str, expected: float) -> None:
@@ -78,11 +86,20 @@ def test_each_figure_has_its_own_best_golden_answer() -> None:
     assert scores == (0, pytest.approx(0.75), 1, 0)
 
 
-def test_blank_golden_answers_do_not_count() -> None:
-    assert score("nine", ["", "  ", "nine"]) == (1, 1, 1, 1)
+def test_golden_answers_without_a_word_do_not_count() -> None:
+    assert score("nine", ["", "  ", "nine", "The"]) == (1, 1, 1, 1)
+    assert score("", ["A", "nine"]) == (0, 0, 0, 0)  # of "A" nothing is left, as of the empty answer
 
 
-@pytest.mark.parametrize("golden", [[], [""], [" ", "\n"]])
+@given(st.text("a the, .ﬁ\n", max_size=12), st.lists(st.text("a the, .ﬁ\n", max_size=8), min_size=1, max_size=3))
+def test_an_exact_match_is_never_above_the_others(answer: str, golden: list[str]) -> None:
+    golden.append("x")
+    scores = score(answer, golden)
+    assert scores.exact_match <= min(scores.f1, scores.contained)
+    assert all(exact_match(answer, text) <= min(token_f1(answer, text), contained(answer, text)) for text in golden)
+
+
+@pytest.mark.parametrize("golden", [[], [""], [" ", "\n"], ["the", "?"]])
 def test_without_a_golden_answer_there_is_no_score(golden: list[str]) -> None:
     with pytest.raises(ValueError, match="golden answer"):
         score("nine", golden)

@@ -121,6 +121,7 @@ QUESTIONS = {  # by name; what is said of them
     "wide.csv": ((",".join("ab" * 50_000) + "\n").encode() * 2, "wide.csv has no row with a question"),
     "zeros.jsonl": (b"\0" * 1000, "zeros.jsonl"),
     "empty.csv": (b"", "empty.csv"),
+    "odd.parquet": (b"PAR1" + bytes(400) + b"PAR1", "odd.parquet is not a readable parquet file"),
     "setup.csv": (b"MZ\x90\0\3\0\0\0" + bytes(400), "setup.csv"),
 }
 

@@ -17,8 +17,6 @@ from benchmarks.recipe import Recipe
 from spring.cli.main import main
 from spring.data.types import Passage
 from spring.errors import BackboneError
-from spring.evaluation.results import run_name
-from spring.generation.comparison import ComparisonSettings
 from spring.generation.engine import LocalEngine
 from spring.generation.types import GenerationRequest
 from spring.models.backbone import Backbone
@@ -225,12 +223,6 @@ def test_the_command_line_takes_the_layout(
         assert main([*asked, "--precision", "fp32", "--max-new-tokens", "4", "--layout", layout]) == 0
         texts.append([answer["text"] for answer in json.loads(capsys.readouterr().out)["answers"]])
     assert texts[0] == texts[1]  # this tokenizer puts its mark before the first piece alone
-
-
-def test_rows_of_another_layout_are_those_of_another_run(tiny_mistral: Backbone) -> None:
-    tokenizations = [replace(tiny_mistral.tokenization, layout=layout) for layout in ("training", "recipe")]
-    engines = [new_engine(replace(tiny_mistral, tokenization=tokenization)) for tokenization in tokenizations]
-    assert len({run_name(engine, PASSAGES, ComparisonSettings()) for engine in engines}) == 2
 
 
 # --- which scheme transformers makes of a published tokenizer ---

@@ -18,6 +18,7 @@ from spring.data.questions import Question
 from spring.data.types import Collection, Passage
 from spring.errors import ModelError, PromptError
 from spring.evaluation import progress as evaluation_run
+from spring.evaluation.differences import differences
 from spring.evaluation.progress import EvaluationRun, first_questions, without_too_long
 from spring.evaluation.runner import Done, Row, usual_ks
 from spring.evaluation.summary import summarize
@@ -244,7 +245,7 @@ def test_the_filmstrip_marks_changes_and_escapes() -> None:
 
 
 def test_what_has_not_ended_is_called_neither_the_same_nor_another() -> None:
-    html = render_evaluation.filmstrip(answers("a", "a", "b", ended=""), QUESTION, ["a"], running=True)
+    html = render_evaluation.filmstrip(answers("x", "x", "b", ended=""), QUESTION, ["x"], running=True)
     assert html.count("cursor") == 3
     assert "the same" not in html
     assert "changes here" not in html
@@ -282,6 +283,8 @@ def test_a_collection_is_evaluated_live(tabs) -> None:
     assert last["table"].count("<td>4</td>") == 2
     assert set(last["plot"]["value"]["metric"]) == {"exact match", "F1"}
     assert [row["id"] for row in downloaded(last["download"])] == ["q0", "q0", "q1", "q1", "q2", "q2", "q3", "q3"]
+    assert {"passages_contain", "f1"} <= set(downloaded(last["download"])[0])
+    assert isinstance(last["differences"], str)
     assert is_idle(last)
 
 
@@ -290,15 +293,16 @@ def test_the_answers_in_words_have_a_frame_and_a_row_and_no_point(tabs) -> None:
     assert film["film"].index("in words (worked examples)") < film["film"].index("k = 0")
     assert list(film["plot"]["value"]["k"]) == list(EVERY)
     assert "k = 0" not in film["status"]
-    scores = run(tabs.evaluate, baseline="examples", limit=1)
-    assert '<th scope="row">in words (examples)</th>' in scores["table"]
+    scores = run(tabs.evaluate, baseline="examples", words=["instruction", "examples"], limit=1)
+    assert scores["table"].count('<th scope="row">in words (examples)</th>') == 1
+    assert '<th scope="row">in words (instruction)</th>' in scores["table"]
     assert set(scores["plot"]["value"]["k"]) == {0, 5}
 
 
 @pytest.mark.parametrize("wrong", ["told", HOSTILE, ["examples", 7], {"a": 1}, 3])
 def test_a_baseline_that_is_none_gets_one_sentence(tabs, wrong) -> None:
     for tab in (tabs.compare, tabs.sweep, tabs.evaluate):
-        last = run(tab, baseline=wrong)
+        last = run(tab, **({"words": wrong} if tab is tabs.evaluate else {"baseline": wrong}))
         assert "aseline" in last["status"]
         assert "<img" not in last["status"]
         assert 'role="alert"' in last["status"]
@@ -321,7 +325,7 @@ def test_a_file_may_bring_its_passages(tabs, tmp_path) -> None:
 def test_skipped_rows_are_said_in_a_sentence_and_escaped(tabs, tmp_path) -> None:
     file = write(tmp_path / "f.jsonl", {"id": HOSTILE, "question": "Who?", "target": HOSTILE}, {"question": HOSTILE}, 3)
     last = run(tabs.evaluate, questions=file)
-    assert "2 rows skipped: row 2: no golden answer; row 3: not an object." in last["status"]
+    assert "2 rows skipped: row 2: no golden answer (its columns are question; needed" in last["status"]
     assert "<img" not in last["status"] + last["table"]
 
 
@@ -416,8 +420,8 @@ def test_own_documents_bring_no_questions(tabs, shared) -> None:
 
 
 def test_a_question_that_cannot_be_asked_is_named(tabs, tmp_path) -> None:
-    good, long = ({"id": i, "question": text, "target": "a"} for i, text in (("good", "Who?"), ("long", "x " * 60_000)))
-    deep = {"id": "deep", "question": "why " * 500, "target": "a"}
+    good, long = ({"id": i, "question": text, "target": "x"} for i, text in (("good", "Who?"), ("long", "x " * 60_000)))
+    deep = {"id": "deep", "question": "why " * 500, "target": "x"}
     last = run(tabs.evaluate, questions=write(tmp_path / "f.jsonl", good, long, deep), ks=[0])
     assert "Done: 3 questions in" in last["status"]
     assert "2 questions could not be asked: long: The question and its passages are longer" in last["status"]
@@ -640,7 +644,27 @@ def test_the_table_has_one_row_for_each_k() -> None:
     rows = [Row("q0", QUESTION, k, "a", ("a",), 1, 0.5, 0, 1, "" if k else "plain", 1.0) for k in (5, 0)]
     html = render_evaluation.score_table(summarize(rows))
     assert html.index('<th scope="row">0</th>') < html.index('<th scope="row">5</th>')
-    assert "<td>1</td><td>1.000</td><td>0.500</td><td>0.000</td>" in html
+    assert (
+        "<td>1</td><td>1.000 <small>± 0.000</small></td><td>0.500 <small>± 0.000</small></td><td>0.000</td>"
+        "<td>0.000</td><td>0, 0 <small>p = 1</small></td></tr>" in html
+    )
+
+
+def test_gains_and_losses_are_a_table_of_text_to_choose_from() -> None:
+    matches = {"a": (0, 1), "b": (1, 0), "c": (1, 1)}
+    rows = [
+        Row(id, HOSTILE, k, HOSTILE, (HOSTILE,), match, 0, 0, 0, "" if k else "plain", 1.0)
+        for id, both in matches.items()
+        for k, match in zip((0, 5), both, strict=True)
+    ]
+    html = render_evaluation.difference_table(differences(rows))
+    assert "<img" not in html
+    assert html.count('<tr class="gained">') == html.count('<tr class="lost">') == 1
+    assert 'value="all" checked> all (2)' in html
+    assert "gained and lost against k = 0" in html
+    many = render_evaluation.difference_table(differences(rows) * 300)
+    assert "And 100 more, which are in the file of all answers." in many
+    assert render_evaluation.difference_table([]) == ""
 
 
 def texts_in(folder: Path, count: int) -> list[str]:

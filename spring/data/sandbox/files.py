@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spring.data.collection import find_files, shown_name
 from spring.data.copies import content_digest, copy_result, free_name, known_files
-from spring.data.questions import Question, QuestionSet
+from spring.data.questions import USUAL_COLUMNS, Question, QuestionColumns, QuestionSet
 from spring.data.sandbox.parent import DAMAGED, FileRefused, ReadingStopped, Sandbox, SandboxError
 from spring.data.types import Collection, FileResult, Passage
 from spring.errors import DocumentError
@@ -136,7 +136,10 @@ def _collected(read: Iterable[tuple[FileResult, list[Passage]]]) -> Collection:
 
 
 def parse_questions(
-    path: Path, limits: ReadingLimits = READING_LIMITS, stop: Callable[[], bool] = lambda: False
+    path: Path,
+    limits: ReadingLimits = READING_LIMITS,
+    stop: Callable[[], bool] = lambda: False,
+    columns: QuestionColumns = USUAL_COLUMNS,
 ) -> QuestionSet:
     """Read an uploaded question file.
 
@@ -147,7 +150,7 @@ def parse_questions(
     _check_bytes([path], limits)
     try:
         with Sandbox("spring.data.sandbox.jobs:questions_job", limits, stop) as sandbox:
-            return checked(_question_set, sandbox.ask({"path": str(path.absolute())}))
+            return checked(_question_set, sandbox.ask({"path": str(path.absolute()), "columns": asdict(columns)}))
     except FileRefused as refusal:
         raise DocumentError(str(refusal)) from refusal
     except SandboxError as error:
@@ -194,7 +197,8 @@ def document(name: str, answer: bytes) -> tuple[FileResult, list[Passage]]:
 
 def _question_set(answer: bytes) -> QuestionSet:
     value = json.loads(answer)
-    return QuestionSet(tuple(map(_question, value["questions"])), tuple(map(_text, value["skipped"])))
+    skipped, ignored = (tuple(map(_text, value[name])) for name in ("skipped", "ignored"))
+    return QuestionSet(tuple(map(_question, value["questions"])), skipped, ignored, int(value["unanswerable"]))
 
 
 def _question(row: Mapping[str, Any]) -> Question:

@@ -10,7 +10,7 @@ from typing import Any
 from spring.data.chunking import split_passages
 from spring.data.collection import document_of
 from spring.data.loaders.registry import read_file
-from spring.data.questions import read_questions
+from spring.data.questions import QuestionColumns, read_questions
 from spring.errors import DocumentError
 from spring.settings import ReadingLimits
 
@@ -55,13 +55,13 @@ def _while_in_time(limits: ReadingLimits) -> Callable[[], bool]:
 
 
 def questions_job(request: Mapping[str, Any], limits: ReadingLimits) -> bytes:
-    """The questions of the file `path` as JSON.
+    """The questions of the file `path` as JSON. columns: the fields of `QuestionColumns`.
 
     Raises:
         DocumentError: what is wrong with the file.
 
     """
-    return _as_json(asdict(read_questions(Path(request["path"]))))
+    return _as_json(asdict(read_questions(Path(request["path"]), QuestionColumns(**request["columns"]))))
 
 
 def _as_json(value: Mapping[str, Any]) -> bytes:

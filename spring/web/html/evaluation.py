@@ -9,9 +9,11 @@ from spring.generation.types import Answer
 from spring.web.html.comparison import escape, scores
 
 if TYPE_CHECKING:  # needs torch, and the page is served before torch is imported
+    from spring.evaluation.differences import Difference
     from spring.evaluation.summary import Summary
 
 SHOWN = 3  # reasons that one sentence names
+MOST_DIFFERENCES = 500  # rows of a table
 
 
 def filmstrip(
@@ -100,12 +102,58 @@ def _count(number: int, name: str) -> str:
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 
-def score_table(summaries: Sequence["Summary"]) -> str:
-    """One row for each k, and one for the answers in words."""
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("k", "n", "exact match", "F1", "contained"))
+def difference_table(differences: Sequence["Difference"]) -> str:
+    """The questions that only one of two answers matches exactly, with a choice of gains and losses; "" if none."""
+    if not differences:
+        return ""
+    shown = differences[:MOST_DIFFERENCES]
+    gained = sum(difference.gained for difference in differences)
+    kinds = ("all", len(differences), " checked"), ("gained", gained, ""), ("lost", len(differences) - gained, "")
+    choices = "".join(
+        f'<label><input type="radio" name="difference" value="{kind}"{checked}> {kind} ({n})</label>'
+        for kind, n, checked in kinds
+    )
     rows = "".join(
-        f'<tr><th scope="row">{s.name}</th><td>{s.n}</td><td>{s.exact_match:.3f}</td><td>{s.f1:.3f}</td>'
-        f"<td>{s.contained:.3f}</td></tr>"
+        f'<tr class="{d.kind}"><td>{d.kind}</td><th scope="row">{d.name}</th><td>{escape(d.after.question)}</td>'
+        f"<td>{escape(' | '.join(d.after.golden_answers))}</td><td>{escape(d.before.answer)}</td>"
+        f"<td>{escape(d.after.answer)}</td></tr>"
+        for d in shown
+    )
+    before = next(row_name(d.before.virtual_tokens, d.before.baseline) for d in differences)
+    names = ("", "k", "question", "expected", f"answer of {before}", "its answer")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    more = len(differences) - len(shown)
+    cut = f'<p class="legend">And {more} more, which are in the file of all answers.</p>' if more else ""
+    return (
+        f"<fieldset><legend>Right answers gained and lost against {before}</legend>{choices}</fieldset>"
+        f'<div class="scroll" tabindex="0"><table class="scores"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{cut}"
+    )
+
+
+def row_name(k: int, baseline: str) -> str:
+    """How a sentence names a row of the table."""
+    return f"k = {k}" if baseline in ("", "plain") else f"the words ({baseline})"
+
+
+def score_table(summaries: Sequence["Summary"]) -> str:
+    """One row for each k, and one for each kind of answers in words."""
+    names = ("k", "n", "exact match", "F1", "contained", "in the passages", "gained, lost")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = "".join(
+        f'<tr><th scope="row">{s.name}</th><td>{s.n}</td>'
+        f"<td>{s.exact_match:.3f} <small>± {s.standard_errors.exact_match:.3f}</small></td>"
+        f"<td>{s.f1:.3f} <small>± {s.standard_errors.f1:.3f}</small></td>"
+        f"<td>{s.contained:.3f}</td><td>{s.passages_contain:.3f}</td><td>{_changes(s)}</td></tr>"
         for s in summaries
     )
-    return f'<table class="scores"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        f'<div class="scroll" tabindex="0"><table class="scores"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
+        "</table></div>"
+    )
+
+
+def _changes(summary: "Summary") -> str:
+    if summary.p is None:
+        return ""
+    return f"{summary.gained}, {summary.lost} <small>p = {summary.p:.2g}</small>"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,25 @@ import pandas as pd
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from spring.data.questions import QUESTION_TYPES, QuestionSet
+from spring.data.question_rows import QUESTION_TYPES
+from spring.data.questions import QuestionSet
 from spring.data.sandbox.files import parse_questions
 from spring.errors import DocumentError, PromptError, SpringError
+from spring.evaluation.differences import differences
 from spring.evaluation.progress import EvaluationRun, first_questions, without_too_long
 from spring.evaluation.results import safe_csv
 from spring.evaluation.runner import Row, evaluate, usual_ks
-from spring.evaluation.summary import Summary, summarize
+from spring.evaluation.summary import PLAIN, Group, Summary, grouped, summarize
 from spring.generation.comparison import ComparisonSettings
 from spring.rag.retriever import Retriever
 from spring.web.html import evaluation as evaluation_html
 from spring.web.shared import Shared
-from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.form import EXPECTED_TOKENS, IN_WORDS, Form
 from spring.web.tabs.sweep import every_k
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import StreamingAction, Updates, buttons
 from spring.web.visitors.request_queue import QueuedRequest
-from spring.web.visitors.requests import comparison_settings, whole_numbers
+from spring.web.visitors.requests import NO_BASELINE, baseline_names, comparison_settings, whole_numbers
 
 USUAL = (0, 1, 5, 20, 50)
 BATCH = 2  # questions at once: the table is live, and other visitors' requests come in between
@@ -36,8 +39,8 @@ COLOURS = {"exact match": "#d97706", "F1": "#10b981"}
 INTRODUCTION = """<p class="legend">Asks the questions of a file about the chosen documents or, without a file,
 those of the chosen sample collection, with the numbers of passages and tokens set in the form.
 One run takes at most <b>{questions} questions</b> and <b>{seconds} seconds</b>; what is done until then is kept.</p>"""
-FILE_LEGEND = """<p class="legend">JSON Lines as FlashRAG or SPRING write them, or CSV with the columns question and
-answer; questions that bring their passages need no documents.</p>"""
+FILE_LEGEND = """<p class="legend">JSON as of FlashRAG, SPRING, SQuAD, NQ-open, TriviaQA, PopQA or Hugging Face,
+or a table with the columns question and answer; questions that bring their passages need no documents.</p>"""
 
 
 class EvaluateTab(Tab):
@@ -55,13 +58,13 @@ class EvaluateTab(Tab):
             run=self.run,
             starting="Starting …",
             failure="Something went wrong with this evaluation; please try again.",
-            cleared={"download": gr.update(value=None, interactive=False)},
+            cleared={"download": gr.update(value=None, interactive=False), "differences": ""},
         )
 
     # --- layout ---
 
     def lay_out(self, form: Form) -> None:
-        """Question file, k, number of questions; status, table, plot and download."""
+        """Question file, k, words, number of questions; status, table, plot, differences and download."""
         limits = INTRODUCTION.format(
             questions=self.settings.evaluation_questions, seconds=self.settings.evaluation_seconds
         )
@@ -75,6 +78,7 @@ class EvaluateTab(Tab):
             "status": gr.HTML(elem_id="evaluate-status"),
             "table": gr.HTML(elem_id="scores"),
             "plot": _plot(),
+            "differences": gr.HTML(elem_id="differences"),
             "download": gr.DownloadButton("Download all answers (CSV)", interactive=False, elem_id="download"),
             "run": run,
             "stop": stop,
@@ -88,9 +92,14 @@ class EvaluateTab(Tab):
         ks = gr.CheckboxGroup(
             every_k(EXPECTED_TOKENS), value=[*usual_ks(EXPECTED_TOKENS, USUAL)], label="k to evaluate", elem_id="ks"
         )
+        words = gr.CheckboxGroup(
+            [(name, value) for name, value in IN_WORDS if value != NO_BASELINE],
+            label="In words, without tokens, besides that of the form",
+            elem_id="evaluate-words",
+        )
         most = self.settings.evaluation_questions
         limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
-        return {"questions": file, "ks": ks, "limit": limit}
+        return {"questions": file, "ks": ks, "words": words, "limit": limit}
 
     # --- handlers ---
 
@@ -104,9 +113,11 @@ class EvaluateTab(Tab):
         passage_count: float,
         max_new_tokens: float,
         baseline: str,
+        words: object = (),
     ) -> Iterator[Updates]:
-        """Stream status, table, plot and download."""
+        """Stream status, table, plot, differences and download."""
         settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passage_count, max_new_tokens, baseline)
+        settings = replace(settings, baselines=(*settings.baselines, *baseline_names(words)))
         if not settings.virtual_tokens:
             raise PromptError("Choose at least one k.")
         given = self._questions(questions, collection, queued)
@@ -165,6 +176,7 @@ class EvaluateTab(Tab):
         yield {
             "status": evaluation_html.result(run),
             "download": _download(run.rows),
+            "differences": evaluation_html.difference_table(differences(run.rows, _first(run.rows))),
             **_scores(run.rows),
             **buttons(False),
         }
@@ -192,13 +204,18 @@ def _plot() -> gr.LinePlot:
 
 def _scores(rows: Sequence[Row]) -> Updates:
     """Table and plot of the rows so far."""
-    summaries = summarize(rows)
+    summaries = summarize(rows, _first(rows))
     if not summaries:
         return {"table": "", "plot": gr.update(visible=False)}
     line = [summary for summary in summaries if summary.baseline in ("", "plain")]  # words have no k
     many = len(line) > 1  # one k is no line
     plot = gr.update(value=_frame(line), visible=True) if many else gr.update(visible=False)
     return {"table": evaluation_html.score_table(summaries), "plot": plot}
+
+
+def _first(rows: Sequence[Row]) -> Group:
+    """The row of the table that the others are compared with: k = 0, or the smallest k that was asked for."""
+    return next(iter(grouped(rows)), PLAIN)
 
 
 def _frame(summaries: Sequence[Summary]) -> pd.DataFrame:

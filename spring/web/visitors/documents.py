@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from spring.data.answers import normalize
 from spring.data.copies import joined
 from spring.data.questions import Question
 from spring.data.types import Collection, FileResult
@@ -159,7 +160,7 @@ class VisitorDocuments:
         """The golden answers to score with; those that an example brought count for its own question only.
 
         Raises:
-            PromptError: they are too long.
+            PromptError: they are too long, or nothing of them counts.
 
         """
         question, expected = text_of(question), text_of(expected)
@@ -169,7 +170,12 @@ class VisitorDocuments:
             for known in library.questions:
                 if expected and expected == joined_answers(known) and question.strip() != known.question:
                     return []
-        return [text for text in expected.split(ANSWER_SEPARATOR.strip()) if text.strip()]
+        answers = [text for text in expected.split(ANSWER_SEPARATOR.strip()) if normalize(text)]
+        if expected.strip() and not answers:
+            raise PromptError(
+                "The expected answer is nothing but articles and punctuation: give a word, or leave it empty."
+            )
+        return answers
 
     def expected_of(self, name: object, question: str) -> str:
         """The golden answers that a sample collection brings for a question, as the form shows them."""
