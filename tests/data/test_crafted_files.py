@@ -25,7 +25,7 @@ CRAFTED = {
     + r"\b " * 90_000,
     "spaces.org": f"* lamp{SPACES}x",
     "brackets.md": "![[" * 20_000,
-    "title.md": f"---\ntitle: lamp{' ' * 5_000}x\n---\nThe lamp burns.",
+    "title.md": f"---\ntitle: lamp{' ' * 100_000}x\n---\nThe lamp burns.",
     "comments.md": f"The lamp burns.\n\n{'<!--' * 20_000}",
     "links.rtf": r"{\rtf1 The lamp burns." + r'{\field{\*\fldinst{HYPERLINK "' * 500,
     "fonts.rtf": r"{\rtf1 The lamp burns.{\fonttbl" + r"\f0\fcharset0" * 500,
@@ -33,8 +33,7 @@ CRAFTED = {
     "columns.csv": "a" + "," * 50_000 + "\nlamp" * 50_000,
     "cues.srt": "lamp\n\n" * 200_000,
     "comments.html": "<!-- a -->" * 60 + "The lamp burns.",
-    "mixed.xml": "<a>lamp" * 200 + "</a>" * 200,
-    "names.json": f'{{"{"lamp" * 100_000}": [{"[[1]]," * 20_000}1]}}',
+    "mixed.xml": f"<a>{'lamp ' * 100}" * 1_500 + "</a>" * 1_500,
 }
 
 
