@@ -691,6 +691,14 @@ def test_a_program_s_upload_says_how_far_it_is_too(shared, tmp_path) -> None:
     assert (said, len(library.collection.passages)) == ([*lines, "Ranking 2 passages …"], 2)
 
 
+def test_more_passages_than_the_page_takes_are_refused(shared, tmp_path, monkeypatch) -> None:
+    form, (first, second) = Form(shared), texts_in(tmp_path, 2)
+    monkeypatch.setattr("spring.web.visitors.documents.MAX_OWN_PASSAGES", 1)
+    assert [*form.upload(ME, [first])][-1]["collection"] == OWN
+    assert "These would be 2 passages; the page takes 1 at once" in [*form.upload(ME, [second])][-1]["files"]
+    assert len(shared.sessions.documents("me").collection.passages) == 1
+
+
 def test_documents_removed_while_they_are_indexed_stay_away(shared, tmp_path, monkeypatch) -> None:
     form, indexed = Form(shared), []
 

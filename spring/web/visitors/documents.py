@@ -88,7 +88,7 @@ class VisitorDocuments:
             say: called with a line about each file.
 
         Raises:
-            PromptError: there is no file, there are too many, they are no longer here, or have too many passages.
+            PromptError: there is no file, there are too many, or they are no longer here.
             DocumentError: they are too large together, or the request is over.
 
         """
@@ -96,15 +96,9 @@ class VisitorDocuments:
         try:
             if not all(path.is_file() for path in paths):
                 raise PromptError("The files are no longer here: please upload them again.")
-            added = read_uploads(paths, before.results, self._limits, lambda: request.over, say)
+            return read_uploads(paths, before.results, self._limits, lambda: request.over, say)
         finally:
             self.discard(files)
-        if (count := len(before.passages) + len(added.passages)) > MAX_OWN_PASSAGES:
-            raise PromptError(
-                f"These would be {count:,} passages; the page takes {MAX_OWN_PASSAGES:,} at once: "
-                "please upload fewer or shorter files."
-            )
-        return added
 
     def add(
         self, files: Sequence[str], request: QueuedRequest, visitor: str, address: str, say: Say = silent
@@ -130,10 +124,14 @@ class VisitorDocuments:
         """Make a visitor's documents ready to be searched; `say` is called with how far that is.
 
         Raises:
-            PromptError: the request is over.
+            PromptError: the request is over, or there are too many passages.
 
         """
-        count = len(collection.passages)
+        if (count := len(collection.passages)) > MAX_OWN_PASSAGES:
+            raise PromptError(
+                f"These would be {count:,} passages; the page takes {MAX_OWN_PASSAGES:,} at once: "
+                "please upload fewer or shorter files."
+            )
 
         def stop_if_over() -> None:  # such as when the visitor has removed all documents meanwhile
             if request.over:
