@@ -24,15 +24,16 @@ _LETTER = r"[^\\`*_\[\]<&~\n]"
 _EDGE = r"[^\s\\`*_\[\]<&~]"
 _WORDS = rf"{_EDGE}(?:{_LETTER}*{_EDGE})?"
 _TARGET = r'\]\((?:[^\s<>()\\`]|\([^\s<>()\\`]*\))*(?: "[^"\\\n]*")?\)'
+_EMPHASIS = rf"\*\*\*({_WORDS})\*\*\*|\*\*({_WORDS})\*\*|\*({_WORDS})\*"
 _SIMPLE = (  # marks with nothing but words inside, each in a group
     r"(?<!`)`([^`\n]+)`(?!`)"  # code
     rf"|!?\[({_LETTER}*){_TARGET}|\[`([^`\n]+)`{_TARGET}|\[!\[({_LETTER}*){_TARGET}{_TARGET}"  # links and pictures
-    rf"|(?<![^\s(])\*\*({_WORDS})\*\*(?![^\s.,;:!?)])|(?<![^\s(])\*({_WORDS})\*(?![^\s.,;:!?)])"  # emphasis
+    rf"|\[(?:{_EMPHASIS}){_TARGET}|(?<![^\s(])(?:{_EMPHASIS})(?![^\s.,;:!?)])"
     r"|\\([!-/:-@\[-`{-~])"  # a sign that is no mark
     r"|<!-- [^-<>`\n]* -->"
 )
 _WITH_REFERENCES = re.compile(_SIMPLE)
-_WITHOUT = re.compile(rf"{_SIMPLE}|(\[{_LETTER}*\])(?!\()")  # where nothing in brackets is a link
+_WITHOUT = re.compile(rf"{_SIMPLE}|\[(\[{_LETTER}*\]){_TARGET}|(\[{_LETTER}*\])(?!\()")  # nothing in brackets is a link
 _ADDRESS = re.compile(r"[^\s<>()\\&\x00-\x1f\x7f]+(?=[) ]|$)")  # of nearly every link
 _STEPS = 10, 1_000_000  # characters that are searched for the ends of links: for each of the text, and beyond
 _STEPS_LEFT = "steps left"
