@@ -1,9 +1,10 @@
 """The real page in a real browser: app.py in a process of its own, Debian's chromium driven by playwright."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, TimeoutError, sync_playwright
@@ -39,6 +40,7 @@ NOTE_START = """() => {
   new MutationObserver(() => { window.isStarted ||= !stop.disabled }).observe(stop, {attributes: true});
 }"""
 TRIES = 20
+WIDE = {"width": 1280, "height": 900}
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
 
 
@@ -73,18 +75,34 @@ def browser():
 class Visitor:
     """One browser session on the page, and what a person does there."""
 
-    def __init__(self, browser: Browser, address: str, **options):
-        """options: of the browser's context."""
-        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-        self.page: Page = self.context.new_page()
+    def __init__(self, page: Page, address: str):
+        self.page, self.context = page, page.context
         self.page.set_default_timeout(HANG * 1000)
         self.requested: list[str] = []
         self.errors: list[str] = []
-        self.page.on("request", lambda request: self.requested.append(request.url))
-        self.page.on("console", self._listen)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._listeners: dict[Any, Callable[..., None]] = {
+            "request": lambda request: self.requested.append(request.url),
+            "console": self._listen,
+            "pageerror": lambda error: self.errors.append(str(error)),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
         self.page.goto(address)
         self.page.wait_for_selector("#facts b", state="attached")  # the model is loaded; the stage hides it
+
+    def leave(self) -> Page:
+        """The page as a new one: no cookies, storage and permissions, no other tab, nobody who listens."""
+        for other in self.context.pages:
+            if other is not self.page:
+                other.close()
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(WIDE)
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        return self.page
 
     def _listen(self, message: ConsoleMessage) -> None:
         """What the browser complains of: something blocked by the Content-Security-Policy, or not found."""
@@ -162,19 +180,31 @@ class Visitor:
         self.page.locator("#upload input[type=file]").first.set_input_files([str(path) for path in paths])
 
 
+@pytest.fixture(scope="session")
+def pages() -> list[Page]:
+    """Pages that visitors have left: a browser does not compile again what such a page has loaded."""
+    return []
+
+
 @pytest.fixture
-def visit(browser, address):
+def visit(browser: Browser, address: str, pages: list[Page]) -> Iterator[Callable[..., Visitor]]:
     """Open the page as a new visitor, as often as wanted."""
-    visitors = []
+    usual: list[Visitor] = []
+    special: list[Visitor] = []
 
     def open_page(query: str = "", **options) -> Visitor:
-        visitors.append(Visitor(browser, address + query, **options))
-        return visitors[-1]
+        """options: of the browser's context."""
+        fresh = bool(options) or not pages
+        page = browser.new_context(**({"viewport": WIDE} | options)).new_page() if fresh else pages.pop()
+        visitor = Visitor(page, address + query)
+        (special if options else usual).append(visitor)
+        return visitor
 
     yield open_page
-    for visitor in visitors:
-        assert visitor.errors == []
+    assert [visitor.errors for visitor in [*usual, *special] if visitor.errors] == []
+    for visitor in special:
         visitor.context.close()
+    pages.extend(visitor.leave() for visitor in usual if not visitor.page.is_closed())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from spring.models.finder import SHIPPED_TOKENS
 from spring.settings import DEFAULT_BACKBONE
-from tests.browser.conftest import NOTE_START, Visitor
+from tests.browser.conftest import NOTE_START, WIDE, Visitor
 from tests.support.servers import start, stop
 
 JUDGE = "Which judge led the inquiry into the Winch House accident?"
@@ -14,7 +14,7 @@ JUDGE = "Which judge led the inquiry into the Winch House accident?"
 def page(browser, needs_model, tmp_path):
     tokens = SHIPPED_TOKENS / f"{DEFAULT_BACKBONE}.safetensors"
     running = start(DEFAULT_BACKBONE, tokens, tmp_path / "uploads", tmp_path / "log")
-    visitor = Visitor(browser, running.url)
+    visitor = Visitor(browser.new_page(viewport=WIDE), running.url)
     yield visitor
     assert visitor.errors == []
     visitor.context.close()
