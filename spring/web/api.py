@@ -86,7 +86,7 @@ class Api:
             for _ in shared.wait(queued):
                 pass
             for comparison in compare(shared.engine, library.retriever, text, settings):
-                if comparison.progress.done:
+                if comparison.progress.done and not queued.discarded:
                     return as_dict(comparison, shared.engine)
                 if queued.over:
                     break

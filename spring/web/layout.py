@@ -13,6 +13,7 @@ from spring.web.tabs.evaluate import EvaluateTab
 from spring.web.tabs.form import EXPECTED_TOKENS, Form
 from spring.web.tabs.history import HistoryTab
 from spring.web.tabs.link import Links
+from spring.web.tabs.resume import Resume
 from spring.web.tabs.sweep import SweepTab
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect
@@ -88,7 +89,8 @@ def build_demo(shared: Shared) -> gr.Blocks:
             with answering:
                 _add_tabs(form, tabs)
         opened = _poll_model(shared, demo, form, model_facts)
-        Links(shared, form).connect(opened)
+        resumed = Resume(shared, form).connect(opened)
+        Links(shared, form).connect(resumed)  # what an address says wins
         _connect_leaving(shared, demo)
         add_api(shared)
     return demo

@@ -84,6 +84,11 @@
     if (event.target.closest('#fold')) unfold();
   });
 
+  // Documents that another tab of this browser has removed are shown no longer.
+  addEventListener('storage', event => {
+    if (event.key === 'spring-key' && event.newValue === null) find('#removed-elsewhere').click();
+  });
+
   // Single letters are keys on the stage only, where nobody is surprised by them.
   const press = selector => { const button = find(selector); if (button && !button.disabled) button.click(); };
   const keys = {

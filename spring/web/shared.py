@@ -131,6 +131,17 @@ class Shared:
             return f"Stopped after {self.settings.answer_seconds} seconds, the limit for one answer; the text is kept."
         return "Stopped." if request.over else ""
 
+    def remove_documents(self, visitor: str) -> None:
+        """Drop a visitor's documents and all that quotes them, on every page that has them; what runs there ends."""
+        pages = self.sessions.pages(visitor)
+        for queue in self._queues:
+            for page in pages:
+                queue.end(page, discard=True)
+        self.sessions.forget(visitor)
+        for page in pages:
+            self.blind_tests.close(page)
+            self.history.forget_own(page)
+
     def leave(self, visitor: str) -> None:
         """End everything of a visitor who closed the page or lost the connection."""
         for queue in self._queues:

@@ -81,4 +81,3 @@ def test_the_page_about_the_api_shows_every_parameter_and_how_to_call_it_by_curl
     page.wait("/how many passages are retrieved, 1 to 20/.test(document.body.innerText)")
     page.page.get_by_text("cURL").first.click()
     page.wait("/call.v2.compare/.test(document.body.innerText)")
-    page.errors = [error for error in page.errors if "404" not in error]  # it asks for Gradio's monitoring, too

@@ -17,8 +17,8 @@ def test_bars_and_ribbon_explain_the_answers(page):
     assert shown.locator("h4").all_inner_texts() == ["With k = 50", "Without virtual tokens", "Without passages"]
     assert shown.locator("li.p4, li.p3, li.p2, li.p1, li.p0").count() == 12
     page.page.focus("#ribbon input:checked")
-    page.page.keyboard.press("ArrowLeft")  # the other answer
-    assert page.page.is_checked("#side0")
+    page.page.keyboard.press("ArrowLeft")  # another answer
+    assert page.page.is_checked("#side1")
     assert shown.count() == 1
     for theme in ("light", "dark"):
         page.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")

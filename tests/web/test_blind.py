@@ -9,9 +9,9 @@ import pytest
 
 from spring.data.types import Collection, Passage
 from spring.rag.library import Library
-from spring.web.html.blind import cards
+from spring.web.html.blind import NOT_SHOWN, cards
 from spring.web.shared import Shared
-from spring.web.tabs.blind import GONE
+from spring.web.tabs.blind import GONE, VOID
 from spring.web.tabs.compare import CompareTab
 from spring.web.visitors.blind_tests import MOST_VISITORS, NO_TEST, WRONG, BlindTests
 from spring.web.visitors.documents import OWN
@@ -126,5 +126,25 @@ def test_a_new_question_and_removed_documents_close_the_test(tab) -> None:
     assert NO_TEST in tab.blind.reveal(ME, [])["status"]
     tab.shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
     ask(tab, collection=OWN)
-    tab.shared.documents.forget("me")
+    tab.shared.sessions.forget("me")  # they have expired
     assert GONE in tab.blind.reveal(ME, [])["status"]
+    tab.shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    ask(tab, collection=OWN)
+    tab.shared.remove_documents("me")
+    tab.shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))  # others, uploaded since
+    assert NO_TEST in tab.blind.reveal(ME, [])["status"]
+    assert tab.shared.history.of("me")[-1].is_own is False
+
+
+def test_a_round_that_is_stopped_shows_no_answer_and_does_not_count(tab) -> None:
+    begun = tab.action.begin(ME)
+    updates = tab.action.stream(ME, begun["ticket"], **(ASKED | {"max_new_tokens": 200}))
+    sent = [next(updates)]
+    tab.action.stop(ME)
+    sent += updates
+    assert LEAKS.search(str(sent)) is None
+    assert VOID in sent[-1]["status"]
+    assert set(letters(sent[-1]).values()) == {NOT_SHOWN}
+    assert not any("blind_box" in updates for updates in sent)
+    assert NO_TEST in tab.blind.reveal(ME, [])["status"]
+    assert tab.shared.blind_tests.tally("me") == {}

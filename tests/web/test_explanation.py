@@ -90,8 +90,7 @@ def test_removed_documents_are_not_explained(tab) -> None:
     tab.shared.sessions.keep("me", Library.build(OWN, Collection((), (Passage("mine.txt", 1, 0, QUESTION),), ())))
     number = run(tab.action, **ASKED | {"collection": OWN})["explained"]
     other = run(tab.action, **ASKED)["explained"]
-    tab.shared.documents.forget("me")
-    tab.shared.history.forget_own("me")
+    tab.shared.remove_documents("me")
     assert GONE in run(tab.explanation.action, explained=number)["status"]
     assert "times more" in run(tab.explanation.action, explained=other)["status"]
 

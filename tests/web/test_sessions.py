@@ -12,8 +12,8 @@ from spring.errors import BusyError, PromptError
 from spring.rag.library import Library
 from spring.web.visitors import sessions as module
 from spring.web.visitors.connections import REMEMBERED, Connections
-from spring.web.visitors.requests import visitor_of
-from spring.web.visitors.sessions import LEFT, Sessions
+from spring.web.visitors.requests import is_same_origin, visitor_of
+from spring.web.visitors.sessions import KEY, LEFT, PAGES, Sessions
 from spring.web.visitors.uploads import Uploads
 
 MINUTE = 60.0
@@ -87,6 +87,86 @@ def test_questions_are_kept_beside_documents(clock) -> None:
     assert kept.questions("you", "/a.csv") is None
     assert kept.documents("me") is not None
     assert kept.nbytes > library().nbytes
+
+
+def test_a_browser_finds_its_documents_again_by_a_key_and_nobody_does_without(clock) -> None:
+    kept = Sessions()
+    assert kept.new_key("first") == ""  # there are no documents
+    kept.keep("first", mine := library())
+    key = kept.new_key("first")
+    assert KEY.fullmatch(key)
+    assert kept.new_key("first", key) == ""
+    assert kept.resume("second", key) is mine
+    kept.keep("second", more := library("more"))  # in the place of the first, for both
+    assert kept.documents("first") is kept.documents("second") is more
+    assert kept.nbytes == more.nbytes
+    assert kept.new_key("second", key) == ""
+    for wrong in (
+        "",
+        None,
+        7,
+        [key],
+        {"key": key},
+        key[:-1],
+        key + "A",
+        "é" * 43,
+        "A" * 43,
+        "x" * 10**6,
+        "\ud800" * 43,
+    ):
+        assert kept.resume("thief", wrong) is None
+    assert kept.documents("thief") is None
+    kept.keep("other", theirs := library("theirs"))
+    assert kept.resume("other", key) is theirs  # whoever has documents keeps them
+    assert kept.resume("", key) is None
+    assert kept.documents("") is None
+
+
+def test_a_key_is_good_for_as_long_as_the_documents_are_kept(clock) -> None:
+    kept = Sessions()
+    kept.keep("first", mine := library())
+    key = kept.new_key("first")
+    assert kept.resume("second", key) is mine
+    kept.leave("first")  # a browser may say so after the page is loaded again
+    clock[0] += LEFT
+    assert kept.resume("third", key) is mine
+    for page in ("second", "third"):
+        kept.leave(page)
+    clock[0] += LEFT
+    assert kept.resume("fourth", key) is None
+    for page in ("first", "third"):
+        with pytest.raises(PromptError, match="no longer here"):
+            kept.documents(page)
+    assert Sessions().resume("first", key) is None  # after a restart
+    assert [*kept._resumed, *kept._keys, *kept._sessions] == []
+
+
+def test_documents_that_are_removed_are_so_for_every_page_and_the_key(clock) -> None:
+    kept = Sessions()
+    kept.keep("first", library())
+    key = kept.new_key("first")
+    kept.resume("second", key)
+    assert kept.pages("second") == ["second", "first"]
+    kept.forget("second")
+    assert kept.documents("first") is kept.documents("second") is kept.resume("third", key) is None
+    assert [*kept._resumed, *kept._keys, *kept._sessions] == []
+    kept.keep("first", library())
+    lost, new = kept.new_key("first"), kept.new_key("first", "lost")
+    assert kept.resume("second", lost) is None
+    assert kept.resume("second", new) is not None
+
+
+def test_the_pages_of_one_key_are_bounded(clock) -> None:
+    kept = Sessions()
+    kept.keep("first", mine := library())
+    key = kept.new_key("first")
+    kept.resume("open", key)
+    for number in range(3 * PAGES):
+        assert kept.resume(f"page {number}", key) is mine
+        kept.leave(f"page {number}")
+    assert len(kept._resumed) <= PAGES
+    assert len(kept.pages("first")) <= PAGES + 1
+    assert kept.documents("open") is mine  # closed pages are forgotten first
 
 
 # --- files ---
@@ -186,6 +266,25 @@ def test_only_folders_that_no_server_holds_are_swept(tmp_path) -> None:
 
 
 # --- who ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "same"),
+    [
+        ({"sec-fetch-site": "same-origin", "origin": "https://spring.example", "host": "inner:7860"}, True),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site", "origin": "http://spring.example", "host": "spring.example"}, False),
+        ({"origin": "http://192.168.0.7:7860", "host": "192.168.0.7:7860"}, True),
+        ({"origin": "http://192.168.0.7:8000", "host": "192.168.0.7:7860"}, False),
+        ({"origin": "https://spring.example", "host": "inner:7860", "x-forwarded-host": "spring.example"}, True),
+        ({"origin": "null", "host": "spring.example"}, False),
+        ({"origin": "http://[", "host": "spring.example"}, False),
+        ({"host": "spring.example"}, True),  # a program
+        ({}, True),
+    ],
+)
+def test_another_sites_page_is_told_from_ours(headers, same) -> None:
+    assert is_same_origin(SimpleNamespace(headers=headers)) is same
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab, k_choices
 from spring.web.tabs.form import Form
 from spring.web.tabs.sweep import SweepTab, every_k, f1_plot
-from spring.web.tabs.wiring import buttons
+from spring.web.tabs.wiring import REMOVED, buttons
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import RequestQueue
 from tests.conftest import PASSAGES, QUESTION
@@ -713,6 +713,43 @@ def test_documents_removed_while_they_are_indexed_stay_away(shared, tmp_path, mo
     assert "stopped" in last["files"]
     assert len(indexed) == 1
     assert not shared.sessions.has("me")
+
+
+@pytest.mark.parametrize("name", ["compare", "sweep", "evaluate"])
+def test_removed_documents_end_what_quotes_them_and_are_quoted_no_more(tabs, shared, name) -> None:
+    tab, form = getattr(tabs, name), Form(shared)
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ()), QUESTIONS))
+    for where in ("before", "in the middle"):
+        shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ()), QUESTIONS))
+        updates = stream(tab, collection=OWN, **({"max_new_tokens": 200} if name != "evaluate" else {}))
+        if where == "in the middle":
+            assert next(updates)["quotes"] is True
+        form.forget(ME)
+        [last] = updates
+        if where == "in the middle":
+            assert last == tab.action.remove()
+            assert REMOVED in last["status"]
+        else:
+            assert set(last) == {"status", "run", "stop"}
+        assert shared.history.of("me") == ()
+        assert shared.queue.idle
+    assert tab.action.remove(False) == {}
+
+
+def test_an_explanation_and_an_answer_of_another_tab_end_with_the_documents(tabs, shared) -> None:
+    other = SimpleNamespace(session_hash="other tab")
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    assert shared.sessions.resume("other tab", shared.sessions.new_key("me")) is not None
+    inputs = INPUTS["compare"] | {"collection": OWN}
+    number = shown(stream(tabs.compare, collection=OWN))["explained"]
+    explanation = tabs.compare.explanation.action
+    explained = explanation.stream(ME, explanation.begin(ME)["ticket"], explained=number)
+    assert "bars" in next(updates for updates in explained if "bars" in updates)
+    Form(shared).forget(other)
+    assert [*explained][-1] == explanation.remove()
+    assert explanation.remove()["bars"] == ""
+    compared = tabs.compare.action.stream(ME, tabs.compare.action.begin(ME)["ticket"], **inputs)
+    assert "Upload a document first" in shown(compared)["status"]
 
 
 def test_an_upload_whose_page_is_gone_stops(shared, tmp_path, monkeypatch) -> None:

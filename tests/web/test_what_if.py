@@ -55,6 +55,8 @@ def test_a_passage_that_is_left_out_is_not_read_and_can_be_put_back(tab) -> None
     assert [hit.rank for hit in asked.hits] == [2]
     assert 'data-rank="1"' in again["passages"]  # still listed
     assert again["passages"].count(" checked>") == 1
+    assert asked.prompt.before.startswith("[1] ")
+    assert again["passages"].count("<span>[1] in the prompt</span>") == 1  # what is shown as [2]
     assert "base" not in again  # the passages to choose from stay those that were found
     assert "exact match" in again["answers"]
 

@@ -4,8 +4,11 @@
 (() => {
   const BEAT_SECONDS = 20;  // a hidden tab's timers run once a minute
   const send = window.fetch.bind(window);
+  // The footer's API page asks for what is not here; a refusal over the network would stand in the browser's console.
+  const ABSENT = /\/(monitoring\/summary|gradio_api\/mcp\/schema)$/;
   window.fetch = (request, options) => {
     const address = String(request.url ?? request);
+    if (ABSENT.test(address)) return Promise.resolve(new Response('{}', {status: 404}));
     if (!/\/gradio_api\/heartbeat\/[\w-]+$/.test(address)) return send(request, options);
     const beat = () => send(`${address}?beat`, {cache: 'no-store'}).catch(() => {});
     const timer = setInterval(beat, BEAT_SECONDS * 1000);

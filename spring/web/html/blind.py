@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 from spring.web.html.comparison import escape
 from spring.web.visitors.blind_tests import LETTERS, Count
 
+NOT_SHOWN = '<span class="empty">Not shown.</span>'
 EMPTY = '<span class="empty">This answer has no words.</span>'
 
 
-def cards(texts: Sequence[str], question: str, alone: str = "", running: bool = False) -> str:
-    """The answers behind letters, all of the same looks; nothing but their texts, and none while one is running."""
+def cards(texts: Sequence[str], question: str, alone: str = "", running: bool = False, empty: str = EMPTY) -> str:
+    """The answers behind letters, all of the same looks; nothing but their texts, and none while one is running.
+
+    `empty` stands in the place of an answer without words.
+    """
     said = f'<p class="alone" role="status">{escape(alone)}</p>' if alone else ""
     cursor = '<span class="cursor"></span>'
     items = "".join(
         f'<section class="card" aria-label="Answer {letter}"><h3>{letter}</h3>'
-        f'<div class="answer">{cursor if running else escape(text.strip()) or EMPTY}</div></section>'
+        f'<div class="answer">{cursor if running else escape(text.strip()) or empty}</div></section>'
         for letter, text in zip(LETTERS, texts, strict=False)
     )
     return f'<p class="asked">{escape(question)}</p>{said}<div class="cards n{len(texts)}">{items}</div>'

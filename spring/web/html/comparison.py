@@ -148,7 +148,7 @@ def passage_list(comparison: "Comparison", done: bool = False, found: Sequence[H
     legend = '<p class="legend"><mark class="q">question\'s words</mark>'
     if answer_terms:
         legend += ' <mark class="a">answer\'s words</mark>'
-    used = {hit.rank: hit for hit in comparison.hits}
+    used = {hit.rank: (number, hit) for number, hit in enumerate(comparison.hits, start=1)}
     items = "".join(_passage(hit, used.get(hit.rank), answer_terms) for hit in listed)
     return f'{legend}</p><ol class="passages">{items}</ol>'
 
@@ -159,17 +159,20 @@ def _marking_answer(comparison: "Comparison") -> str:
     return next((a.text for a in others if a.text and not a.in_words), first.text)
 
 
-def _passage(hit: Hit, used: Hit | None, answer_terms: set[str]) -> str:
+def _passage(hit: Hit, used: tuple[int, Hit] | None, answer_terms: set[str]) -> str:
     """A passage with its tick box and its button; page.js and what_if.COLLECT know this layout.
 
     Args:
         hit: as it was found.
-        used: as the model saw it; None if it was left out.
+        used: its number in the prompt, another than its rank if passages before it were left out, and the passage as
+            the model saw it; None if it was left out.
         answer_terms: words to mark.
 
     """
-    passage, text = hit.passage, (used or hit).passage.titled
+    number, seen = used or (hit.rank, hit)
+    passage, text = hit.passage, seen.passage.titled
     is_edited = text != passage.titled
+    renamed = f"<span>[{number}] in the prompt</span>" if number != hit.rank else ""
     original = f'<p class="original" hidden>{escape(passage.titled)}</p>' if is_edited else ""
     section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
     return (
@@ -177,7 +180,7 @@ def _passage(hit: Hit, used: Hit | None, answer_terms: set[str]) -> str:
         f'<label><input type="checkbox" aria-label="Use passage {hit.rank}"{" checked" if used else ""}>'
         f'<b>[{hit.rank}]</b></label> <span class="document">{escape(passage.document)}</span>'
         f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span>"
-        '<span class="mark">edited</span>'
+        f'{renamed}<span class="mark">edited</span>'
         f'<button type="button" class="edit" aria-label="Edit passage {hit.rank}">Edit</button></header>'
         f"<p>{marked(text, set(hit.terms), answer_terms)}</p>{original}</li>"
     )

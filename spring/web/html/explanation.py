@@ -37,7 +37,7 @@ def bars(attribution: Attribution, comparison: Comparison) -> str:
     """For every passage, how far each answer's log-probability falls without it; and a verdict on each answer."""
     drops = [drop for answer in attribution.answers for drop in answer.drops if drop is not None]
     most = max([CLEAR, *drops])
-    sides = list(zip(comparison.answers, attribution.answers, strict=True))
+    sides = _sides(attribution, comparison)
     verdicts = "".join(f"<li><b>{_title(answer)}</b>: {_verdict(side, comparison.hits)}</li>" for answer, side in sides)
     if not comparison.hits:
         return f'<ul class="verdicts">{verdicts}</ul>{CAVEAT}'
@@ -64,6 +64,12 @@ def _bar(place: int, answer: Answer, drop: float | None, most: float) -> str:
     )
 
 
+def _sides(attribution: Attribution, comparison: Comparison) -> list[tuple[Answer, AnswerAttribution]]:
+    """The answers with their attributions, in the order of their cards."""
+    sides = zip(comparison.answers, attribution.answers, strict=True)
+    return [side for _, side in sorted(enumerate(sides), key=lambda each: (each[0] > 0, not each[1][0].in_words))]
+
+
 def _verdict(side: AnswerAttribution, hits: Sequence[Hit]) -> str:
     """A sentence on where one answer comes from."""
     if not side.tokens:
@@ -84,7 +90,7 @@ def _verdict(side: AnswerAttribution, hits: Sequence[Hit]) -> str:
 
 def ribbon(attribution: Attribution, comparison: Comparison) -> str:
     """The answers token by token, one of them shown at a time: how likely each token is under which conditions."""
-    sides = list(zip(comparison.answers, attribution.answers, strict=True))
+    sides = _sides(attribution, comparison)
     if not any(side.tokens for _, side in sides):
         return ""
     chosen = max(

@@ -17,6 +17,7 @@ from spring.web.visitors.requests import visitor_of
 
 WAITING = "Answering; the answers are shown when all are complete …"
 CHOOSE = "Which answers are good? Tick one, several or none, then reveal which is which."
+VOID = "This round does not count: it was stopped before all answers were complete, so none is shown."
 GONE = "These answers are no longer here: their documents were removed."
 # Until the answers of a blind test are complete.
 CLEARED: Updates = {"blind_box": gr.update(visible=False)}
@@ -83,6 +84,16 @@ class Blind:
             **buttons(False),
         }
 
+    def void(self, comparison: Comparison, asked: Asked) -> Updates:
+        """What is shown of answers that were stopped: none of them, as a part of one would tell which it is."""
+        alone, notes = said_first(comparison, asked.found)
+        count = len(comparison.answers)
+        return {
+            "status": status(VOID, notes),
+            "answers": html.cards([""] * count, comparison.question, alone, empty=html.NOT_SHOWN),
+            **buttons(False),
+        }
+
     def reveal(self, request: gr.Request, choice: Any) -> Updates:
         """Show which answer is which, with everything that was hidden, and count the choice."""
         visitor, address = visitor_of(request)
@@ -92,8 +103,12 @@ class Blind:
                 raise PromptError(GONE)
         except PromptError as error:
             return {"status": status(str(error), kind="error")}
+        shown = self.show(visitor, address, *hidden)
+        if hidden.asked.is_own and not self.shared.sessions.has(visitor):  # removed meanwhile
+            self.shared.history.forget_own(visitor)
+            return {"status": status(GONE, kind="error")}
         return {
-            **self.show(visitor, address, *hidden),
+            **shown,
             "status": status(html.verdict(choice, kinds)),
             "blind_box": gr.update(visible=False),
             "tally": html.tally(self.tests.tally(visitor)),

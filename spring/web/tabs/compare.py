@@ -13,6 +13,7 @@ from spring.web.tabs.blind import Blind
 from spring.web.tabs.explain import CLEARED, Explanation
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
+from spring.web.tabs.what_if import CLEARED as NO_PASSAGES
 from spring.web.tabs.what_if import COLLECT, Asked, WhatIf
 from spring.web.tabs.wiring import StreamingAction, Updates, buttons
 from spring.web.visitors.documents import OWN
@@ -43,7 +44,10 @@ class CompareTab(Tab):
         super().__init__(shared)
         self.explanation, self.what_if, self.blind = Explanation(shared), WhatIf(shared), Blind(shared, self._revealed)
         cleared = {**CLEARED, **NO_BLIND_TEST}
-        self.action = StreamingAction(name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=cleared)
+        removed = {**cleared, **NO_PASSAGES, "answers": EMPTY_CARDS, "passages": "", "prompt": ""}
+        self.action = StreamingAction(
+            name="compare", shared=shared, queue=shared.queue, run=self.run, cleared=cleared, removed=removed
+        )
 
     def lay_out(self, form: Form) -> None:
         """Status, answers, passages and prompt; the buttons are the form's."""
@@ -75,6 +79,7 @@ class CompareTab(Tab):
                 "edits": self.what_if.edits,
             },
             begin_js=COLLECT,
+            removed=form.removed,
         )
         gr.on([form.ask.click, question.submit, *examples], fn=None, js=SCROLL, api_visibility="private")
 
@@ -125,10 +130,16 @@ class CompareTab(Tab):
             last = comparison
             if queued.over:
                 break
-        if blind and last is not None and last.progress.done:
-            yield self.blind.complete(queued.visitor, last, asked)
-        elif last is not None:
-            yield self._revealed(queued.visitor, queued.address, last, asked, self.shared.ending(queued))
+        if last is None or queued.discarded:
+            return
+        if blind:
+            done = last.progress.done
+            yield self.blind.complete(queued.visitor, last, asked) if done else self.blind.void(last, asked)
+            return
+        shown = self._revealed(queued.visitor, queued.address, last, asked, self.shared.ending(queued))
+        if queued.discarded:  # the documents were removed while this was kept
+            self.shared.history.forget_own(queued.visitor)
+        yield shown
 
     def _asked(self, visitor: str, question: str, collection: str, expected: str) -> Asked:
         """A question from the form."""

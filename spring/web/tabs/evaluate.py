@@ -59,6 +59,7 @@ class EvaluateTab(Tab):
             starting="Starting …",
             failure="Something went wrong with this evaluation; please try again.",
             cleared={"download": gr.update(value=None, interactive=False), "differences": ""},
+            removed={**_scores(()), "download": _download(()), "differences": ""},
         )
 
     # --- layout ---
@@ -83,7 +84,7 @@ class EvaluateTab(Tab):
             "run": run,
             "stop": stop,
         }
-        self.action.connect([run.click], inputs=form.inputs | inputs, outputs=outputs)
+        self.action.connect([run.click], inputs=form.inputs | inputs, outputs=outputs, removed=form.removed)
 
     def _inputs(self) -> dict[str, Any]:
         with gr.Accordion("Upload a question file", open=False):

@@ -38,6 +38,7 @@ class Explanation:
             starting="Asking why …",
             failure="Something went wrong with this explanation; please ask again.",
             cleared={"bars": "", "ribbon": ""},
+            removed={"status": "", "bars": "", "ribbon": "", "run": gr.update(interactive=False)},
             replaced_by=("compare",),
         )
 

@@ -11,10 +11,18 @@ from spring.data.questions import Question
 from spring.errors import SpringError
 from spring.web.html.comparison import file_list, queue_line, status
 from spring.web.shared import Shared
+from spring.web.tabs.browser_storage import FORGET_KEY, KEEP_KEY, READ_KEY
 from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.documents import OWN, joined_answers
 from spring.web.visitors.progress import lines_of
-from spring.web.visitors.requests import LONGEST_QUESTION, MOST_NEW_TOKENS, NO_BASELINE, text_of, visitor_of
+from spring.web.visitors.requests import (
+    LONGEST_QUESTION,
+    MOST_NEW_TOKENS,
+    NO_BASELINE,
+    is_same_origin,
+    text_of,
+    visitor_of,
+)
 
 EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 EXAMPLES = 5
@@ -46,6 +54,7 @@ class Form:
         self.stop: gr.Button
         self.link: gr.Button
         self.linked: gr.HTML
+        self.removed: Any  # event after which the visitor's documents are removed
 
     # --- layout ---
 
@@ -100,13 +109,15 @@ class Form:
     def _lay_out_documents(self) -> None:
         names = self.documents.collections
         self._add(gr.Radio(names, value=names[0], label="Documents", elem_id="collection"))
-        with gr.Accordion("Upload your own documents", open=not self.documents.samples):
+        with gr.Accordion("Upload your own documents", open=not self.documents.samples) as self.uploading:
             gr.HTML(FILE_LEGEND)
             self.upload_box = gr.File(
                 file_count="multiple", file_types=list(FILE_TYPES), height=120, elem_id="upload", label="Files"
             )
             self.file_list = gr.HTML(elem_id="files")
             self.remove = gr.Button("Remove my documents", size="sm", elem_id="remove")
+        self.key = gr.Textbox("", visible=False, elem_id="visitor-key")
+        self.removed_elsewhere = gr.Button(visible="hidden", elem_id="removed-elsewhere")  # page.js presses it
 
     def _lay_out_options(self) -> None:
         self._add(gr.Slider(1, 10, value=3, step=1, label="Passages retrieved", elem_id="passage_count"))
@@ -143,23 +154,40 @@ class Form:
             outputs=question | examples,
         )
         shown = {"upload": self.upload_box, "collection": self.inputs["collection"], "files": self.file_list}
-        connect(
+        read = connect(
             self.upload_box.upload,
             self.upload,
             name="upload",
-            inputs={"files": self.upload_box},
-            outputs=shown,
+            inputs={"files": self.upload_box, "key": self.key},
+            outputs=shown | {"key": self.key},
+            js=f"async files => [files, ({READ_KEY})()]",
             queue=True,
             concurrency_limit=None,  # the request queue decides who waits
             show_progress="full",
         )
-        connect(self.remove.click, self.forget, name="remove_documents", outputs=shown)
+        read.then(None, self.key, js=KEEP_KEY, api_visibility="private")
+        self.removed = connect(
+            [self.remove.click, self.removed_elsewhere.click], self.forget, name="remove_documents", outputs=shown
+        )
+        self.removed.success(None, js=FORGET_KEY, api_visibility="private")
+
+    def most_tokens(self) -> int:
+        """The largest k; what it usually is until the model is loaded."""
+        try:
+            return len(self.shared.engine.tokens) if self.shared.is_settled else EXPECTED_TOKENS
+        except SpringError:
+            return EXPECTED_TOKENS
 
     # --- handlers ---
 
-    def upload(self, request: gr.Request, files: list[str] | None) -> Iterator[Updates]:
-        """Read the uploaded files and add them to the visitor's documents; each file gets its line."""
+    def upload(self, request: gr.Request, files: list[str] | None, key: object = None) -> Iterator[Updates]:
+        """Read the uploaded files and add them to the visitor's documents; each file gets its line.
+
+        They are added to what another tab of the browser has uploaded, if `key` is that of its documents.
+        """
         visitor, address = visitor_of(request)
+        key = key if is_same_origin(request) else ""
+        self.shared.sessions.resume(visitor, key)
         queue, files = self.shared.reading, files or []
         queued = queue.join(visitor, address)
         try:
@@ -168,7 +196,7 @@ class Form:
             if not queued.over:
                 add = partial(self.documents.add, files, queued, visitor, address)
                 results, is_usable = yield from lines_of(add, lambda line: {"files": status(line)})
-                chosen = {"collection": OWN} if is_usable else {}
+                chosen = {"collection": OWN, "key": self.shared.sessions.new_key(visitor, key)} if is_usable else {}
                 yield {"upload": None, "files": file_list(results), **chosen}
         except SpringError as error:
             yield {"upload": None, "files": status(str(error), kind="error")}
@@ -178,11 +206,8 @@ class Form:
             self.documents.discard(files)
 
     def forget(self, request: gr.Request) -> Updates:
-        """Drop the visitor's documents, and stop reading those that are being read."""
-        visitor, _ = visitor_of(request)
-        self.shared.reading.end(visitor)
-        self.documents.forget(visitor)
-        self.shared.history.forget_own(visitor)
+        """Drop the visitor's documents and what quotes them, and stop reading those that are being read."""
+        self.shared.remove_documents(visitor_of(request)[0])
         return {"collection": self.documents.collections[0], "files": ""}
 
     def choose(self, collection: str, question: str) -> Updates:

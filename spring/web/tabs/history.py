@@ -68,7 +68,7 @@ class HistoryTab(Tab):
         connect(form.tabs.select, self.open, name="history_open", inputs=chosen, outputs=outputs)
         connect(entries.input, self.show, name="history_show", inputs=chosen, outputs=outputs)
         connect(clear.click, self.clear, name="history_clear", outputs=outputs)
-        connect(form.remove.click, self.removed, name="history_removed", inputs=chosen, outputs=outputs)
+        connect(form.removed.then, self.removed, name="history_removed", inputs=chosen, outputs=outputs)
         copy.click(
             None, [outputs["markdown"]], [outputs["line"]], js=COPY, api_visibility="private", show_progress="hidden"
         )

@@ -9,7 +9,7 @@ from spring.errors import SpringError
 from spring.web.html.comparison import status
 from spring.web.html.link import link_view
 from spring.web.shared import Shared
-from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.form import Form
 from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.links import checked_address, read_link
@@ -51,24 +51,17 @@ class Links:
     def share(self, address: str, copied: bool) -> Updates:
         """Show the address that the browser made of the form."""
         try:
-            checked = checked_address(address, self.documents.samples, self._most_tokens())
+            checked = checked_address(address, self.documents.samples, self.form.most_tokens())
         except SpringError as error:
             return {"linked": status(str(error), kind="error")}
         return {"linked": link_view(checked, copied is True)}
 
     def open(self, query: str) -> Updates:
         """Fill in the form from the address that was opened."""
-        link = read_link(query, self.documents.samples, self._most_tokens())
+        link = read_link(query, self.documents.samples, self.form.most_tokens())
         updates = {**link.values, "run": link.run}
         if link.note:
             updates["linked"] = status(link.note, kind="error")
         if question := link.values.get("question"):
             updates["expected"] = self.documents.expected_of(link.values.get("collection"), question)
         return updates
-
-    def _most_tokens(self) -> int:
-        """The largest k; what it usually is until the model is loaded."""
-        try:
-            return len(self.shared.engine.tokens) if self.shared.is_settled else EXPECTED_TOKENS
-        except SpringError:
-            return EXPECTED_TOKENS

@@ -33,7 +33,13 @@ class SweepTab(Tab):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self.action = StreamingAction(name="sweep", shared=shared, queue=shared.queue, run=self.run)
+        self.action = StreamingAction(
+            name="sweep",
+            shared=shared,
+            queue=shared.queue,
+            run=self.run,
+            removed={"film": "", "plot": gr.update(visible=False)},
+        )
 
     def lay_out(self, form: Form) -> None:
         """Buttons, status, filmstrip and plot."""
@@ -52,7 +58,7 @@ class SweepTab(Tab):
             elem_id="sweep-plot",
         )
         outputs = {"status": status, "film": film, "plot": plot, "run": run, "stop": stop}
-        self.action.connect([run.click], inputs=form.inputs, outputs=outputs)
+        self.action.connect([run.click], inputs=form.inputs, outputs=outputs, removed=form.removed)
 
     def run(
         self,

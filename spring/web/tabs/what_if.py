@@ -26,6 +26,10 @@ COLLECT = """(selected, collection) => [selected, collection, [...document.query
   })]"""
 
 
+# While there are no passages to change.
+CLEARED: Updates = {"base": 0, "again": gr.update(interactive=False)}
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked, and from which passages."""
@@ -57,7 +61,7 @@ class WhatIf:
 
     def begin(self, is_again: bool, edits: object) -> Updates:
         """What changes when a question is asked, again or anew."""
-        return {"edits": edits} if is_again else {"edits": None, "base": 0, "again": gr.update(interactive=False)}
+        return {"edits": edits} if is_again else {"edits": None, **CLEARED}
 
     def asked(self, visitor: str, base: float, edits: object) -> Asked | None:
         """What is asked again; None if a question is asked anew.

@@ -11,11 +11,13 @@ import gradio as gr
 from spring.errors import SpringError
 from spring.web.html.comparison import status
 from spring.web.shared import RequestStopped, Shared
+from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest, RequestQueue
 from spring.web.visitors.requests import visitor_of
 
 Updates = Mapping[str, Any]  # new values by the output's name; what is not in it stays as it is
 Components = Mapping[str, Any]  # components by name
+REMOVED = "Your documents are removed, and with them what quoted them."
 
 
 def connect(
@@ -93,6 +95,7 @@ class StreamingAction:
         starting: status shown at once.
         failure: status shown after an error that nobody expected.
         cleared: further updates at the start.
+        removed: what is shown once the visitor's documents are removed.
         replaced_by: other actions that, begun since, take the place of its results on the page.
 
     """
@@ -104,6 +107,7 @@ class StreamingAction:
     starting: str = "Asking …"
     failure: str = "Something went wrong with this question; please ask again."
     cleared: Updates = field(default_factory=dict)
+    removed: Updates = field(default_factory=dict)
     replaced_by: Sequence[str] = ()
 
     def begin(self, request: gr.Request) -> Updates:
@@ -122,7 +126,11 @@ class StreamingAction:
             for updates in self._steps(queued, inputs):
                 if self._is_superseded(visitor, ticket):
                     return
+                if queued.discarded:
+                    break
                 yield updates
+            if queued.discarded and not self._is_superseded(visitor, ticket):
+                yield self.remove()  # what was sent in the moment before arrives before this
         finally:
             self.queue.finish(queued)
 
@@ -131,10 +139,14 @@ class StreamingAction:
         return any(self.queue.is_superseded(visitor, name, ticket) for name in names)
 
     def _steps(self, queued: QueuedRequest, inputs: Mapping[str, Any]) -> Iterator[Updates]:
+        # A question that is asked again may be about other documents than those chosen now.
+        is_own = inputs.get("collection") == OWN or inputs.get("edits") is not None
+        quotes = {"quotes": is_own} if "collection" in inputs else {}
         try:
             for line in self.shared.wait(queued, self.queue):
                 yield {"status": status(line)}
-            yield from self.run(queued, **inputs)
+            for updates in self.run(queued, **inputs):
+                yield {**updates, **quotes}
         except SpringError as error:
             yield _ended(str(error), "" if isinstance(error, RequestStopped) else "error")
 
@@ -142,6 +154,10 @@ class StreamingAction:
         """End the visitor's request, running or waiting; what is shown stays."""
         self.queue.end(visitor_of(request)[0], self.name)
         return _ended("Stopped.")
+
+    def remove(self, quotes: bool = True) -> Updates:
+        """Show nothing of documents that were removed; `quotes` says whether anything of them is shown."""
+        return {**_ended(REMOVED), **self.removed} if quotes else {}
 
     def fail(self) -> Updates:
         """Say that something unexpected went wrong."""
@@ -155,6 +171,7 @@ class StreamingAction:
         begin: Callable[..., Updates] | None = None,
         begin_outputs: Components | None = None,
         begin_js: str | None = None,
+        removed: Any = None,
     ) -> None:
         """Wire the action; call it inside `gr.Blocks`.
 
@@ -165,9 +182,12 @@ class StreamingAction:
             begin: in the place of `self.begin`; it returns an update of `ticket`, 0 to start nothing.
             begin_outputs: further outputs of `begin`.
             begin_js: a JavaScript function that makes the inputs of `begin`, in the order of its parameters.
+            removed: event after which the visitor's documents are removed; `run` has a parameter `collection`.
 
         """
         ticket = gr.Number(0, visible=False, elem_id=f"{self.name}_ticket")
+        if removed is not None:
+            outputs = {**outputs, "quotes": gr.Checkbox(visible=False, elem_id=f"{self.name}_quotes")}
         begun = connect(
             triggers,
             begin or self.begin,
@@ -189,6 +209,17 @@ class StreamingAction:
             show_progress="minimal",
             show_progress_on=[outputs["status"]],
         )
+        if removed is not None:
+            # Through Gradio's queue, so that it arrives after all that was sent before.
+            connect(
+                removed.then,
+                self.remove,
+                name=f"{self.name}_removed",
+                inputs={"quotes": outputs["quotes"]},
+                outputs=outputs,
+                queue=True,
+                concurrency_limit=None,
+            )
         ended = {name: outputs[name] for name in ("status", "run", "stop")}
         connect(streamed.failure, self.fail, name=f"{self.name}_fail", outputs=ended)
         connect(outputs["stop"].click, self.stop, name=f"{self.name}_stop", outputs=ended)

@@ -21,6 +21,7 @@ from spring.web.visitors.uploads import Uploads
 OWN = "Your documents"
 ANSWER_SEPARATOR = " | "
 MAX_OWN_PASSAGES = 20_000
+NOT_ADDED = "The files were not added: this was stopped, or took too long."
 NO_DOCUMENTS = Collection((), (), ())
 
 
@@ -118,6 +119,9 @@ class VisitorDocuments:
             own = joined(self._own(visitor), added)
             if own.passages:
                 self.sessions.keep(visitor, self.index(own, request, say), address)
+                if request.discarded:  # the visitor removed all documents in the moment before
+                    self.sessions.forget(visitor)
+                    raise PromptError(NOT_ADDED)
         return own.results, bool(own.passages)
 
     def index(self, collection: Collection, request: QueuedRequest, say: Say = silent) -> Library:
@@ -135,7 +139,7 @@ class VisitorDocuments:
 
         def stop_if_over() -> None:  # such as when the visitor has removed all documents meanwhile
             if request.over:
-                raise PromptError("The files were not added: this was stopped, or took too long.")
+                raise PromptError(NOT_ADDED)
 
         def about(done: int) -> None:
             stop_if_over()
@@ -149,10 +153,6 @@ class VisitorDocuments:
         """Remove uploaded files from the disk."""
         if self._uploads is not None:
             self._uploads.discard(files)
-
-    def forget(self, visitor: str) -> None:
-        """Drop the visitor's documents."""
-        self.sessions.forget(visitor)
 
     def expected_answers(self, question: object, expected: object) -> list[str]:
         """The golden answers to score with; those that an example brought count for its own question only.

@@ -35,6 +35,7 @@ class QueuedRequest:
     started: float | None = None  # when it left the queue
     taken: bool = False
     ended: bool = False
+    discarded: bool = False  # nothing of its result may be shown: the documents it quotes were removed
 
     def start(self) -> None:
         """Start its time."""
@@ -152,15 +153,17 @@ class RequestQueue:
                 del self._current[queued.visitor]
             self._changed.notify_all()
 
-    def end(self, visitor: str, action: str = "") -> None:
-        """End a visitor's requests: all of them, or those of one action."""
+    def end(self, visitor: str, action: str = "", discard: bool = False) -> None:
+        """End a visitor's requests: all of them, or those of one action; `discard` what they would still show."""
         with self._changed:
             current = self._current.get(visitor)
-            if current is not None and action in ("", current.action):
+            mine = [queued for queued in (*self._waiting, *self._running, current) if queued is not None]
+            mine = [queued for queued in mine if queued.visitor == visitor and action in ("", queued.action)]
+            for queued in mine:
+                queued.discarded = queued.discarded or discard  # before it ends, as who reads it looks at that first
+                queued.ended = True
+            if current in mine:
                 self._end_current(visitor)
-            for queued in (*self._waiting, *self._running):
-                if queued.visitor == visitor and action in ("", queued.action):
-                    queued.ended = True
             self._changed.notify_all()
 
     def __len__(self) -> int:

@@ -47,6 +47,19 @@ def visitor_of(request: Any) -> tuple[str, str]:
     return session, str(address)
 
 
+def is_same_origin(request: Any) -> bool:
+    """Whether a request comes from the page itself, or from a program, and not from another site's page.
+
+    Browsers say so where the connection is trusted (https, or this machine); elsewhere the origin's host must be ours.
+    """
+    headers = getattr(request, "headers", {})
+    if site := headers.get("sec-fetch-site"):
+        return str(site) == "same-origin"
+    host = headers.get("x-forwarded-host") or headers.get("host") or ""
+    origin = headers.get("origin")
+    return not origin or str(origin).rpartition("//")[2] == host
+
+
 def question_text(question: str | None) -> str:
     """Return the question if it is not too long.
 
