@@ -84,6 +84,12 @@
     if (event.target.closest('#fold')) unfold();
   });
 
+  // Whether the button pressed last asks again with the passages as they are shown; said once.
+  let again = false;
+  document.addEventListener('click', event => { again = Boolean(event.target.closest('#again')) }, true);
+  // The question is as high as its text also after the window has another width.
+  addEventListener('resize', () => find('#question textarea')?.dispatchEvent(new Event('input', {bubbles: true})));
+
   // Documents that another tab of this browser has removed are shown no longer.
   addEventListener('storage', event => {
     if (event.key === 'spring-key' && event.newValue === null) find('#removed-elsewhere').click();
@@ -126,6 +132,11 @@
     }
   };
   window.spring = {
+    isAgain: () => {
+      const was = again;
+      again = false;
+      return was;
+    },
     motion: () => ({behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'}),
     link: async own => {
       const form = settings(), address = new URL(location.pathname, location.origin);

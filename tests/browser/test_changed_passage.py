@@ -49,3 +49,6 @@ def test_the_answer_follows_a_name_that_is_changed_in_a_passage(page) -> None:
     ask_again(page)
     assert page.text("#answers .alone >> nth=0").startswith("Every passage is left out")
     assert "Wendreth" not in page.answer(1)
+    page.ask(JUDGE)  # anew, from all passages as they are
+    assert page.page.locator(".passages input:checked").count() == 3
+    assert page.answer(1) == "Judge Palla Wendreth"

@@ -16,14 +16,21 @@ LONGEST_PASSAGE = 4_000  # characters of one that the visitor has changed
 GONE = "These passages are no longer here: ask the question anew, then change them."
 WRONG = "These are not the passages that were shown: ask the question anew, then change them."
 # What the visitor has done to the passages, read from the page (html/comparison.py has their layout). It comes with
-# every question; only "Ask again" uses it.
-COLLECT = """(selected, collection) => [selected, collection, [...document.querySelectorAll('#passages .passages > li')]
-  .filter(li => li.querySelector('input').checked)
-  .map(li => {
+# every question; only "Ask again" uses it. Any other one uses all passages as they are, but Gradio keeps tick boxes
+# and what is typed when it shows new passages in the place of others.
+COLLECT = """(selected, collection) => {
+  const passages = [...document.querySelectorAll('#passages .passages > li')];
+  const edits = passages.filter(li => li.querySelector('input').checked).map(li => {
     const shown = li.querySelector('p'), original = li.querySelector('.original') ?? shown;
     const now = (li.querySelector('textarea')?.value ?? shown.textContent);
     return {rank: Number(li.dataset.rank), text: now === original.textContent ? null : now};
-  })]"""
+  });
+  if (!spring.isAgain()) for (const li of passages) {
+    li.querySelector('input').checked = true;
+    if (li.querySelector('textarea')) li.querySelector('.edit').click();
+  }
+  return [selected, collection, edits];
+}"""
 
 
 # While there are no passages to change.
