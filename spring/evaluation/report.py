@@ -121,9 +121,18 @@ def curve(summaries: Sequence[Summary]) -> str:
 
     ks = [summary for summary in summaries if summary.baseline in ("", "plain")]
     words = [summary for summary in summaries if summary.baseline not in ("", "plain")]
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "spring", "font.family": "sans-serif"}
-    settings |= dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
-    with mpl.rc_context(settings):
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "spring",
+            "font.family": "sans-serif",
+            "text.color": _INK,
+            "axes.edgecolor": _INK,
+            "axes.labelcolor": _INK,
+            "xtick.color": _INK,
+            "ytick.color": _INK,
+        }
+    ):
         figure = Figure(figsize=(7, 3), layout="constrained")
         axes = figure.add_subplot()
         for metric, (label, colour) in COLOURS.items():
