@@ -9,7 +9,7 @@ demo: install
 	$(BIN)/python app.py
 
 # Two test processes of one thread each: more threads than cores are many times slower. `browser` installs chromium.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: install .venv/.test browser
 	$(PYTEST)
 

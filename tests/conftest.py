@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from xdist.scheduler import LoadFileScheduling
 
 from spring.data.types import Passage
 from spring.generation.engine import LocalEngine, load_engine
@@ -41,15 +42,26 @@ _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need: their folder or their fixtures say it. One process runs all that share a server."""
+    """Mark tests by what they need: their folder or their fixtures say it."""
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        shared = folder in ("live", "browser")
-        item.add_marker(pytest.mark.xdist_group(folder if shared else item.path.name))
-        if shared:
+        if folder in ("live", "browser"):
             item.add_marker(folder)
         elif "needs_model" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
+
+
+class OneServerEach(LoadFileScheduling):  # type: ignore[misc]
+    """pytest-xdist's `--dist loadfile`, but one process runs all files that share a server or a browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return next((folder for folder in ("tests/live/", "tests/browser/") if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    """The scheduler of the several test processes."""
+    return OneServerEach(config, log)
 
 
 # --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
