@@ -10,18 +10,13 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tools.trial import wait_for
+from tools.trial import served
 
 ROOT = Path(__file__).parent.parent
 QUESTIONS = ROOT / "corpora" / "orlo-station" / "questions.jsonl"
@@ -40,26 +35,6 @@ CLICK = """() => new Promise(done => {
   document.querySelector('#compare').click();
   look();
 })"""
-
-
-@contextmanager
-def served(checkout: Path) -> Iterator[str]:
-    """Serve a checkout's page on a free port; the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        log, settings = Path(folder) / "log", os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": folder}
-        with log.open("w") as output:
-            server = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=checkout, env=settings, stdout=output, stderr=output
-            )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/", server, log, TIMEOUT)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            server.terminate()
-            server.wait(30)
 
 
 def click(browser: Browser, address: str, question: str) -> tuple[float, float]:
@@ -87,7 +62,12 @@ def main() -> None:
     if chromium is None:
         raise SystemExit("This needs chromium: apt-get install chromium")
     questions = [json.loads(line)["question"] for line in QUESTIONS.read_text("utf-8").splitlines()]
-    with sync_playwright() as playwright, served(options.old) as old, served(ROOT) as new:
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        served(options.old, Path(logs) / "old", os.environ, wait=TIMEOUT) as old,
+        served(ROOT, Path(logs) / "new", os.environ, wait=TIMEOUT) as new,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         seconds: dict[str, list[tuple[float, float]]] = {old: [], new: []}
         for question in questions[: options.clicks]:

@@ -12,20 +12,15 @@ happens and not how fast this machine is; frames of what changes are taken every
 import argparse
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageChops
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from tools.trial import wait_for
+from tools.trial import served
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "corpora" / "orlo-station" / "documents" / "handbook-of-station-machines.pdf"
@@ -135,25 +130,6 @@ def recording(page: Page, file: Path) -> None:
         raise SystemExit(f"{file} is larger than {LARGEST:,} bytes.")
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """Serve app.py of this folder on a free port; the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("w") as output:
-            settings = os.environ | {"GRADIO_SERVER_PORT": str(port)}
-            server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=settings, stdout=output, stderr=output)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/", server, log, TIMEOUT)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
 def make(address: str, folder: Path) -> None:
     """Make both, each as a new visitor."""
     chromium = shutil.which("chromium")
@@ -181,8 +157,8 @@ def main() -> None:
     if options.url:
         make(options.url, options.output)
     else:
-        with served() as address:
-            make(address, options.output)
+        with tempfile.TemporaryDirectory() as logs, served(ROOT, Path(logs) / "log", os.environ, wait=TIMEOUT) as page:
+            make(page, options.output)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,24 +47,14 @@ def start(folder: Path, python: Path, wait: float = 300) -> str:
         SystemExit: it ended, does not answer, or answers nothing.
 
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryDirectory() as home:
         log = Path(home) / "log"
-        clean = {"PATH": os.defpath, "HOME": home, "GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1"}
+        clean = {"PATH": os.defpath, "HOME": home, "HF_HUB_OFFLINE": "1"}
         clean |= {name: os.environ[name] for name in ("OMP_NUM_THREADS", "SPRING_CACHE") if name in os.environ}
-        with log.open("w") as output:
-            server = subprocess.Popen([python, "app.py"], cwd=folder, env=clean, stdout=output, stderr=output)
-        try:
-            wait_for(address, server, log, wait)
+        with served(folder, log, clean, python, wait) as address:
             result = Client(address, verbose=False).predict(
                 question=QUESTION, collection="Orlo station", max_new_tokens=16, api_name="/compare"
             )
-        finally:
-            server.terminate()
-            server.wait(30)
         if "Traceback" in log.read_text():
             raise SystemExit(f"app.py says:\n{log.read_text()}")
     answer = str(result["answers"][1]["text"])
@@ -71,7 +63,36 @@ def start(folder: Path, python: Path, wait: float = 300) -> str:
     return answer
 
 
-def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path, wait: float) -> None:
+@contextmanager
+def served(
+    folder: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    python: Path = Path(sys.executable),
+    wait: float = 300,
+) -> Iterator[str]:
+    """Serve a folder's app.py on a free port, with these variables alone; yields the address.
+
+    Raises:
+        SystemExit: it is not served within `wait` seconds.
+
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {**environment, "GRADIO_SERVER_PORT": str(port)}
+    with log.open("w") as output:
+        server = subprocess.Popen([python, "app.py"], cwd=folder, env=settings, stdout=output, stderr=output)
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        _wait_for(address, server, log, wait)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path, wait: float) -> None:
     """Wait until the page is served.
 
     Raises:

@@ -11,6 +11,7 @@ from lxml import etree
 from spring.data.cleaning import table_row
 from spring.data.loaders.content import Block
 from spring.data.loaders.html_grid import Grid
+from spring.data.loaders.html_layout import HEADINGS, LISTINGS, table_layout
 from spring.data.loaders.html_tree import Element
 from spring.data.loaders.superscripts import superscript
 
@@ -21,12 +22,9 @@ _BLOCKS = """
     table tbody td tfoot th thead tr ul xmp
 """
 _BLOCK = frozenset(_BLOCKS.split())
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_LISTINGS = frozenset(["pre", "listing", "xmp", "plaintext"])
 _INLINE = "a abbr b cite code em i kbd label small span strong time"
 _INLINE_NEIGHBOURS = frozenset(_INLINE.split())
 _NUMBER = re.compile(r"\s*([-+]?\d{1,7})\s*", re.ASCII)
-_LONGEST_CELL = 1_500  # characters; a table with a longer one lays out the page
 _CONTEXT = 40  # characters before a raised mark that tell what it is
 
 
@@ -42,7 +40,7 @@ class HtmlBlock:
 
 def html_blocks(root: Element) -> list[HtmlBlock]:
     """The blocks of a pruned tree, in order. Takes time and memory linear in the page's size."""
-    layout, rows = _layout(root)
+    layout, rows = table_layout(root)
     reader = _Reader(layout, next(root.iter("msup"), None) is not None)
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
@@ -57,68 +55,6 @@ def html_blocks(root: Element) -> list[HtmlBlock]:
             reader.end(element)
     reader.flush()
     return reader.blocks
-
-
-def _layout(root: Element) -> tuple[set[Element], dict[Element, list[str]]]:
-    """What lays out the page: tables of one column, and rows with tables, headings, listings or long cells.
-
-    Beside it the texts of the cells of all rows that hold nothing else: most, which so are read at once.
-    """
-    layout: set[Element] = set()
-    rows: dict[Element, list[str]] = {}
-    if next(root.iter("table"), None) is None:
-        return layout, rows
-    tables: list[_Table] = []
-    walk = etree.iterwalk(root, events=("start", "end"))
-    for event, element in walk:
-        tag = element.tag
-        table = tables[-1] if tables else None
-        if event == "start":
-            if table is not None and tag == "tr" and (cells := _texts(element)):
-                rows[element] = cells
-                table.row, table.columns = element, max(table.columns, len(cells))
-                table.characters = max(map(len, cells))
-                walk.skip_subtree()
-            elif table is not None:
-                if tag == "table" or tag in _HEADINGS or tag in _LISTINGS:
-                    layout.add(table.row)
-                elif tag == "tr":
-                    table.row, table.cells = element, 0
-                elif tag in ("td", "th"):
-                    table.cells, table.characters = table.cells + 1, 0
-                    table.columns = max(table.columns, table.cells)
-                table.characters += len(element.text or "")
-            if tag == "table":
-                tables.append(_Table(element))
-            continue
-        if tag == "table" and tables.pop().columns < 2:
-            layout.add(element)
-        if tables:
-            tables[-1].characters += len(element.tail or "")
-            if tables[-1].characters > _LONGEST_CELL:
-                layout.add(tables[-1].row)
-    return layout, rows
-
-
-def _texts(row: Element) -> list[str] | None:
-    """The texts of a row's cells, if it holds nothing else; None if it does, or if one of them spans others."""
-    cells = [*row]
-    for cell in cells:
-        if len(cell) or cell.tag not in ("td", "th") or "rowspan" in cell.attrib or "colspan" in cell.attrib:
-            return None
-        if cell.tail and not cell.tail.isspace():
-            return None
-    return [cell.text or "" for cell in cells] if not row.text or row.text.isspace() else None
-
-
-@dataclass(slots=True)
-class _Table:
-    """What is known of an open table so far."""
-
-    row: Element  # the open one; the table before the first
-    cells: int = 0  # of this row
-    columns: int = 0
-    characters: int = 0  # of the open cell
 
 
 class _Reader:
@@ -147,10 +83,10 @@ class _Reader:
             self.flush()
         elif tag in _BLOCK or (tag in _INLINE_NEIGHBOURS and not self._listing and self._is_glued(element)):
             self._parts.append(" ")
-        if tag in _LISTINGS:
+        if tag in LISTINGS:
             self._listing += 1
-        elif tag in _HEADINGS or element.get("role") == "heading":
-            self._level = _HEADINGS.get(tag) or _number(element.get("aria-level"), 2, 1, 6)
+        elif tag in HEADINGS or element.get("role") == "heading":
+            self._level = HEADINGS.get(tag) or _number(element.get("aria-level"), 2, 1, 6)
         elif tag in ("ol", "ul", "menu", "dir"):
             self._lists.append(_number(element.get("start"), 1, -(10**6), 10**6) if tag == "ol" else None)
         elif tag == "li":
@@ -177,7 +113,7 @@ class _Reader:
         self.text(element.text)
 
     def plain_row(self, row: Element, cells: list[str]) -> bool:
-        """Add a row of such cells as `_texts` gives; whether that could be done here."""
+        """Add a row of such cells as `table_layout` gives; whether that could be done here."""
         if self._row is not None or self._listing or self._links or self._level or not self._is_data(row):
             return False
         self.flush()
@@ -202,9 +138,9 @@ class _Reader:
             self.flush()
         if tag in ("ol", "ul", "menu", "dir") and self._lists:
             self._lists.pop()
-        if tag in _LISTINGS:
+        if tag in LISTINGS:
             self._listing -= 1
-        elif tag in _HEADINGS or element.get("role") == "heading":
+        elif tag in HEADINGS or element.get("role") == "heading":
             self.flush()
             self._level = 0
         elif tag == "li":
