@@ -95,6 +95,7 @@ def picture(page: Page, file: Path) -> None:
     page.wait_for_function(EXPLAINED)
     page.evaluate("scrollTo(0, 0)")
     page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)  # the buttons fade back
     Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(256).save(file, optimize=True)
     print(f"{file}: {file.stat().st_size:,} bytes", flush=True)
 
