@@ -1,6 +1,7 @@
 """Connect events to handlers: inputs and outputs go by name, and a streaming action is wired once for all tabs."""
 
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
@@ -151,9 +152,9 @@ class StreamingAction:
             yield _ended(str(error), "" if isinstance(error, RequestStopped) else "error")
 
     def stop(self, request: gr.Request) -> Updates:
-        """End the visitor's request, running or waiting; what is shown stays."""
+        """End the visitor's request, running or waiting; what is shown stays, and `stream` says how it ended."""
         self.queue.end(visitor_of(request)[0], self.name)
-        return _ended("Stopped.")
+        return buttons(False)
 
     def remove(self, quotes: bool = True) -> Updates:
         """Show nothing of documents that were removed; `quotes` says whether anything of them is shown."""
@@ -220,9 +221,12 @@ class StreamingAction:
                 queue=True,
                 concurrency_limit=None,
             )
-        ended = {name: outputs[name] for name in ("status", "run", "stop")}
-        connect(streamed.failure, self.fail, name=f"{self.name}_fail", outputs=ended)
-        connect(outputs["stop"].click, self.stop, name=f"{self.name}_stop", outputs=ended)
+        both = {name: outputs[name] for name in ("run", "stop")}
+        connect(streamed.failure, self.fail, name=f"{self.name}_fail", outputs={"status": outputs["status"], **both})
+        # Said by the browser itself: the server's answer may come after the last that is streamed.
+        said = f"() => {json.dumps(status('Stopped.'))}"
+        outputs["stop"].click(None, None, outputs["status"], js=said, api_visibility="private")
+        connect(outputs["stop"].click, self.stop, name=f"{self.name}_stop", outputs=both)
 
 
 def _ended(line: str, kind: str = "") -> Updates:
