@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "search": "show the passages that fit a question; needs no model",
         "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
         "train": "learn virtual tokens from questions and documents",
+        "export": "write a model folder with the virtual tokens in it, to be served by vLLM or another server",
         "backbones": "list the known language models, their sizes, and which are on this machine",
         "prepare": "download or convert a language model ahead of time",
     }

@@ -140,14 +140,14 @@ class Tokenization:
 
     def _encode_in_chat(self, prompt: Prompt) -> tuple[list[int], list[int]]:
         """Ids of the chat template around the prompt; only the template's own special tokens become special ids."""
-        head, tail = self._chat_frame
+        head, tail = self.chat_frame
         before, after = self._encode_whole(prompt)
         if before[0] == self.tokenizer.bos_token_id:  # the template writes its own
             before = before[1:]
         return [*head, *before], [*after, *tail]
 
     @cached_property
-    def _chat_frame(self) -> tuple[list[int], list[int]]:
+    def chat_frame(self) -> tuple[list[int], list[int]]:
         """Ids of the chat template before and after a user's message."""
         message = f"message {secrets.token_hex(8)}"
         try:
