@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
 from spring import __version__
 from spring.cli.options import say
+from spring.cli.parser import OneLineParser
 from spring.errors import SpringError
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -24,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
         "train": "learn virtual tokens from questions and documents",
         "export": "write a model folder with the virtual tokens in it, to be served by vLLM or another server",
+        "tokens": "show what a file of virtual tokens holds, or convert it",
         "backbones": "list the known language models, their sizes, and which are on this machine",
         "prepare": "download or convert a language model ahead of time",
     }
@@ -41,12 +43,7 @@ class Command(Protocol):
         """Run the command; a SpringError becomes one line on stderr and exit code 2."""
 
 
-class _ArgumentParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")  # one line, as for all bad input
-
-
-class _CommandParser(_ArgumentParser):
+class _CommandParser(OneLineParser):
     """The parser of one command. It imports the command's file when it is used, so that the others cost no time."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
@@ -57,7 +54,7 @@ class _CommandParser(_ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _ArgumentParser(
+    parser = OneLineParser(
         prog="spring",
         description="Answer questions from documents with a frozen language model, without and with learned virtual "
         "tokens (SPRING, arXiv 2405.19670).",

@@ -113,9 +113,15 @@ def add_tokens_option(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layout",
-        default="training",
         choices=("training", "recipe"),
         help="how prompts are encoded around the tokens: as in training (default), or as with [ref1] in the text",
+    )
+    parser.add_argument(
+        "--position",
+        default="seam",
+        choices=("seam", "front"),
+        help="where the tokens stand: between passages and question (default), or before both, as PEFT's prompt tuning "
+        "puts them; then every k reads the passages anew",
     )
 
 
@@ -186,5 +192,13 @@ def load(options: argparse.Namespace) -> "LocalEngine":
     from spring.generation.engine import load_engine
     from spring.settings import DEFAULT_BACKBONE
 
+    front = options.position == "front"
+    if front and options.layout:
+        raise PromptError("With --position front nothing is encoded around the tokens: leave --layout out.")
+    layout = "front" if front else options.layout or "training"
     name = options.backbone or DEFAULT_BACKBONE
-    return load_engine(name, options.tokens, options.precision, report=say, layout=options.layout)
+    engine = load_engine(name, options.tokens, options.precision, report=say, layout=layout)
+    if engine.tokens.at_front != front:
+        place = "front" if engine.tokens.at_front else "seam"
+        say(f"These tokens were learned for another place: --position {place} puts them there.")
+    return engine

@@ -48,10 +48,11 @@ class Stream:
         check_ks(self.virtual, len(host.tokens))
         self.started = time.perf_counter()
         self.host, self.backbone, self.options = host, host.backbone, options
-        self.most_virtual = max(self.virtual)
         encoded = [self.backbone.tokenization.encode(request.prompt, request.chat) for request in requests]
         self.before = [tuple(before) for before, _ in encoded]
         self.after = [after for _, after in encoded]
+        # Where the tokens stand at the front, at least one is read: an empty cache has no shape. k = 0 masks it.
+        self.most_virtual = max(*self.virtual, 0 if all(self.before) else 1)
         for k, before, after in zip(self.virtual, self.before, self.after, strict=True):
             longest = self.backbone.context_length
             if (needed := len(before) + k + len(after) + options.max_new_tokens) > longest:

@@ -128,6 +128,11 @@ def known_name(text: str) -> str:
         given = ends.get(given.lower(), given)
     else:
         given = text.partition("@")[0]
+    return table_name(given)
+
+
+def table_name(given: str) -> str:
+    """The table's name of a backbone that is named by it or by its hub id, else the given name."""
     return next((known.name for known in KNOWN_BACKBONES.values() if given in (known.name, known.hub_id)), given)
 
 

@@ -9,6 +9,7 @@ from spring.errors import BackboneError, TokenFileError
 from spring.models.bundled import embedded_model, has_embedded_model
 from spring.models.catalog import KNOWN_BACKBONES, PUBLISHED_REPOSITORY, KnownBackbone, known_name
 from spring.models.hub import HubError, cached, fetch
+from spring.models.peft_folder import is_peft_folder, read_peft
 from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
 
@@ -79,6 +80,30 @@ def find_tokens(given: str | Path | None, backbone: str, report: Callable[[str],
         return None
     beside = Path(backbone).expanduser() / known.token_file
     return VirtualTokens.load(beside if beside.is_file() else _published(known, report))
+
+
+def named_tokens(text: str, report: Callable[[str], None], backbone: str | None = None) -> VirtualTokens:
+    """The virtual tokens that a name stands for, whatever their backbone.
+
+    Args:
+        text: a known backbone, a token file, a folder of PEFT's prompt tuning, or what is on the hub, as `find_tokens`
+            takes it.
+        report: is called with a line before slow steps.
+        backbone: whose tokens they are, where the file does not say it.
+
+    Raises:
+        TokenFileError: there are none, or they cannot be fetched or used.
+
+    """
+    if text in KNOWN_BACKBONES:
+        found = find_tokens(None, text, report)
+        if found is None:
+            raise TokenFileError(f"No virtual tokens are known for {text}: name a token file.")
+        return found
+    path = _local(text, report)
+    if is_peft_folder(path):
+        return read_peft(path, backbone)
+    return VirtualTokens.load(path, known_name(backbone) if backbone else None)
 
 
 def _checked(tokens: VirtualTokens, backbone: str) -> VirtualTokens:

@@ -53,7 +53,7 @@ def load_backbone(
             4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
         report: is called with a line before slow steps.
         tokens: the virtual tokens to be used with it, to check them early.
-        layout: "training" or "recipe" (see `spring.models.tokenization`).
+        layout: "training", "recipe" or "front" (see `spring.models.tokenization`).
 
     Raises:
         BackboneError: unknown precision or layout, or the model cannot be found or loaded, or does not fit.

@@ -27,8 +27,12 @@ _UNREADABLE = (SafetensorError, OSError, RuntimeError, ValueError, TypeError, Lo
 # --- .safetensors ---
 
 
-def read_safetensors(path: Path) -> tuple[Tensor, dict[str, str]]:
+def read_safetensors(path: Path, foreign: bool = False) -> tuple[Tensor, dict[str, str]]:
     """The only tensor of a file, and its metadata.
+
+    Args:
+        path: the file.
+        foreign: whether others wrote it, so that its metadata need not name a backbone.
 
     Raises:
         TokenFileError: it is too large, not readable, or holds more or fewer tensors.
@@ -46,7 +50,9 @@ def read_safetensors(path: Path) -> tuple[Tensor, dict[str, str]]:
         with safe_open(str(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})
             names = list(file.keys())
-            if len(names) != 1 or "backbone" not in metadata:
+            if foreign and len(names) != 1:
+                raise TokenFileError(f"{path.name} must hold one tensor, but it holds {len(names)}.")
+            if len(names) != 1 or ("backbone" not in metadata and not foreign):
                 raise TokenFileError(
                     f"{path.name} must hold one tensor and the name of its backbone; it holds {len(names)} "
                     f"and {'a' if 'backbone' in metadata else 'no'} name."

@@ -15,6 +15,10 @@ tests/models/test_tokenization.py shows with transformers 5.24 and tokenizers 0.
   tokens are found (`normalized=False`), which equal those of "always".
 - Byte-level BPE (the default backbone): it may join the line ends before the seam, which training did not.
 
+The layout "front" puts the tokens before the whole prompt, a beginning-of-sequence token included, as PEFT's prompt
+tuning does (https://huggingface.co/docs/peft/package_reference/prompt_tuning). Nothing stands left of them then, so no
+passage is shared by several k.
+
 The published Llama-2 files belong to the first kind and the Mistral files to the third, as far as is known without
 access to the hub: their `legacy` flag is quoted from memory.
 """
@@ -33,7 +37,7 @@ from spring.errors import BackboneError, PromptError
 from spring.rag.prompt import Prompt
 from spring.settings import DEFAULT_BACKBONE
 
-LAYOUTS = ("training", "recipe")
+LAYOUTS = ("training", "recipe", "front")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ class Tokenization:
     Attributes:
         name: the backbone's name, for messages.
         tokenizer: loaded with `split_special_tokens=True`, so that special tokens written in a document stay text.
-        layout: "training" or "recipe", see the module's docstring.
+        layout: "training", "recipe" or "front", see the module's docstring.
 
     Raises:
         BackboneError: the tokenizer has no offsets.
@@ -62,7 +66,7 @@ class Tokenization:
             )
 
     def encode(self, prompt: Prompt, chat: bool = False) -> tuple[list[int], list[int]]:
-        """Return the ids left and right of the seam, which are the same for every k.
+        """Return the ids left and right of the virtual tokens, which are the same for every k.
 
         Args:
             prompt: the text on either side.
@@ -72,11 +76,10 @@ class Tokenization:
             PromptError: one side has no ids, or there is no chat template.
 
         """
-        if chat:
-            return self._encode_in_chat(prompt)
-        if self.layout == "recipe":
+        if self.layout == "recipe" and not chat:
             return self._encode_separately(prompt)
-        return self._encode_whole(prompt)
+        before, after = self._encode_in_chat(prompt) if chat else self._encode_whole(prompt)
+        return ([], before + after) if self.layout == "front" else (before, after)
 
     def count(self, prompt: Prompt, chat: bool = False) -> int:
         """Number of ids of a prompt, virtual tokens excluded."""

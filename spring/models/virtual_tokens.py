@@ -75,6 +75,11 @@ class VirtualTokens:
         return self.embeddings.shape[0]
 
     @property
+    def at_front(self) -> bool:
+        """Whether they were learned for the front of the prompt, and not for the seam."""
+        return self.details.get("position") == "front"
+
+    @property
     def hidden(self) -> int:
         """Width of one token: the backbone's hidden size."""
         return self.embeddings.shape[1]

@@ -13,6 +13,7 @@ import pytest
 from spring.cli.main import main
 from spring.evaluation.runner import usual_ks
 from spring.models.backbone import Backbone
+from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import FERRY, KITES, MAST, QUESTION, ROOT
 
 ORLO = ROOT / "corpora/orlo-station/documents"
@@ -75,6 +76,18 @@ def test_where_no_k_is_given_all_tokens_that_there_are_answer(ask: Ask, tiny_lla
     result = json.loads(ask("--json", "--tokens", tmp_path / "few.safetensors").stdout)
     assert [answer["virtual_tokens"] for answer in result["answers"]] == [0, 7]
     assert usual_ks(7) == (0, 1, 5, 7)
+
+
+def test_tokens_for_the_front_say_so_and_are_put_there(ask: Ask, tiny_llama: Backbone, tmp_path: Path) -> None:
+    values = tiny_llama.initial_virtual_tokens(7).embeddings
+    path = tmp_path / "front.safetensors"
+    VirtualTokens(values, tiny_llama.name, "somewhere", {"position": "front"}).save(path)
+    at_the_seam, at_the_front = ask("--json", "--tokens", path), ask("--json", "--tokens", path, "--position", "front")
+    assert "--position front puts them there" in at_the_seam.stderr
+    assert "--position" not in at_the_front.stderr
+    (zero, seven), (same, other) = (json.loads(run.stdout)["answers"] for run in (at_the_seam, at_the_front))
+    assert zero["text"] == same["text"]
+    assert seven["text"] != other["text"]
 
 
 # --- the default model, in a process of its own ---
@@ -254,6 +267,7 @@ def test_wrong_use_is_told_in_one_line(arguments: tuple[str, ...], reason: str) 
         (("--backbone", "./no-such-model"), "There is no model folder ./no-such-model"),
         (("--tokens", "no-such.safetensors"), "There is no token file no-such.safetensors"),
         (("--tokens", ROOT / "pyproject.toml"), "pyproject.toml is not a token file"),
+        (("--position", "front", "--layout", "recipe"), "leave --layout out"),
     ],
 )
 def test_a_bad_option_is_told_in_one_line(ask: Ask, options: tuple[object, ...], reason: str) -> None:
