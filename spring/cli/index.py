@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> None:
 
     size = sum(path.stat().st_size for path, _ in local_files(options.documents) if path.is_file())
     with tqdm(total=size, unit="B", unit_scale=True, mininterval=1, file=sys.stderr) as bar:
+        bar.set_postfix_str("looking for copies")  # by their content, before the first row is read
 
         def report(passages: int, position: int) -> None:
             bar.update(position - bar.n)

@@ -14,6 +14,8 @@ from spring.rag.index import IndexRetriever
 from spring.rag.retriever import Hit
 
 CORPORA = Path(__file__).parents[2] / "corpora"
+# What visitors are told: the reason, with the folder's path, is for the log.
+_UNUSABLE = "cannot be used now: please choose another one, and tell who runs this page, whose log says why."
 FIRST = "orlo-station"  # an invented place: what the model says of it can only come from the passages
 
 
@@ -86,8 +88,8 @@ def open_collections(
         try:
             retriever = IndexRetriever(Path(folder))
         except DocumentError as error:
-            retriever = Unusable(DocumentError(f"The collection {name} cannot be used: {error}"))
-            say(str(retriever.error))
+            say(f"The collection {name} cannot be used: {error}")
+            retriever = Unusable(DocumentError(f"The collection {name} {_UNUSABLE}"))
         libraries.append(Library(name, Collection((), (), ()), retriever))
     return libraries
 

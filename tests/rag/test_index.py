@@ -284,10 +284,9 @@ def test_a_collection_that_cannot_be_used_says_so_and_leaves_the_others_alone(in
     assert [line.partition(": ")[0] for line in said] == [
         "The collection Gone cannot be used", "The collection Cut cannot be used"
     ]  # fmt: skip
-    for library, line in zip(libraries, said, strict=False):
-        with pytest.raises(DocumentError, match=r"^The collection \w+ cannot be used: [^\n]+\.$") as caught:
+    for library in libraries[:2]:  # what visitors see tells no path
+        with pytest.raises(DocumentError, match=rf"^The collection {library.name} cannot be used now: [^/\n]+\.$"):
             library.retriever.search("lamp", 3)
-        assert str(caught.value) == line
     assert libraries[2].retriever.search("lamp", 3)
 
 
