@@ -117,7 +117,8 @@ class IndexRetriever:
             return self._opened
 
     def _damaged(self) -> DocumentError:
-        return DocumentError(f"The index {self.folder.name} is damaged or was changed: make it anew with `spring index`.")
+        name = self.folder.name  # not its path, which visitors of the page would see
+        return DocumentError(f"The index {name} is damaged or was changed: make it anew with `spring index`.")
 
     def _found_in(self, searcher: "tantivy.Searcher", terms: Iterable[str]) -> dict[str, int]:
         """The terms that some passage has, the rarest first, and in how many; of very many terms the rarest."""
