@@ -40,6 +40,7 @@ from spring.models.finder import find_tokens
 from spring.models.loader import load_backbone
 from spring.rag.retriever import Retriever
 from spring.settings import DEFAULT_BACKBONE
+from spring.training.backbones import training_precision
 from spring.training.examples import Examples, SampleSettings, gold_passages
 from spring.training.loss import Example
 from spring.training.prefix_states import PrefixStates
@@ -249,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from spring.cli.options import open_corpus
 
     retriever, collection = open_corpus(options.corpus) if options.corpus else (None, None)
-    backbone = load_backbone(options.backbone, options.precision)
+    backbone = load_backbone(options.backbone, training_precision(options.precision))
     before = own_weights(backbone)
     sampling = SampleSettings(1, tuple(options.passages), fixed_k=True, seed=options.seed)
     questions = read_questions(options.questions).questions

@@ -27,7 +27,7 @@ from spring.generation.engine import LocalEngine
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
 from spring.settings import DEFAULT_BACKBONE
-from spring.training.backbones import prepare_attention
+from spring.training.backbones import prepare_attention, training_precision
 from spring.training.loss import Example, Target, losses
 from spring.training.prefix_states import PrefixStates
 
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
     parser.add_argument("--precision", default="fp32")
     options = parser.parse_args()
-    backbone = load_backbone(options.backbone, options.precision)
+    backbone = load_backbone(options.backbone, training_precision(options.precision))
     device = backbone.model.device.type
     tokens = backbone.initial_virtual_tokens().embeddings.to(backbone.model.device).requires_grad_()
     batch = batch_of(backbone, options.batch)

@@ -9,7 +9,7 @@ from pathlib import Path
 import spring
 
 questions, documents, output = map(Path, sys.argv[1:4])
-backbone = spring.load_backbone(sys.argv[4] if len(sys.argv) > 4 else "smollm2-135m-instruct")
+backbone = spring.load_backbone(sys.argv[4] if len(sys.argv) > 4 else "smollm2-135m-instruct", "fp32")
 collection = spring.read_collection(documents)
 examples = spring.Examples(
     backbone,

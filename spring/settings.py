@@ -48,7 +48,7 @@ class AppSettings:
 
     backbone: str = _variable("SPRING_BACKBONE", DEFAULT_BACKBONE)  # known name or hub id (@REVISION), or a folder
     tokens: str | None = _variable("SPRING_TOKENS", None)  # a token file, or OWNER/NAME/FILE[@REVISION] on the hub
-    precision: str = _variable("SPRING_PRECISION", "auto")  # auto, 4bit, 4bit-double, bf16 or fp32
+    precision: str = _variable("SPRING_PRECISION", "auto")  # auto, 4bit, 4bit-double, bf16, fp32 or int4
     cache_megabytes: int = _variable("SPRING_CACHE_MB", 512)  # for the keys and values of passages
     upload_megabytes: int = _variable("SPRING_UPLOAD_MB", 20)  # largest uploaded file
     answer_seconds: int = _variable("SPRING_ANSWER_SECONDS", 120)  # longest time of one request

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ QUESTION = "When does the ferry leave the northern pier?"
 PASSAGES = [Passage(f"{i}.txt", 1, 0, text) for i, text in enumerate((FERRY, MAST, KITES))]
 PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
+os.environ.setdefault("SPRING_PRECISION", "fp32")  # of the pages that tests start: exact, and the same everywhere
 
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
 

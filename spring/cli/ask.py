@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
     next(comparisons)  # a bad request is refused now, in one line
     for result in collection.results:
         say(result.line)
-    say(f"{engine.backbone.name} ({engine.backbone.precision}); {describe(engine.tokens)}")
+    backbone = engine.backbone
+    say(f"{backbone.name} ({backbone.precision}, {backbone.precision_reason}); {describe(engine.tokens)}")
     *_, comparison = comparisons
     for note in comparison.notes:
         say(note)

@@ -108,11 +108,12 @@ def run(options: argparse.Namespace) -> None:
 
     from spring.models.loader import load_backbone
     from spring.settings import DEFAULT_BACKBONE
+    from spring.training.backbones import training_precision
     from spring.training.quantization import rounded_to_4bit
     from spring.training.settings import default_shared_k
     from spring.training.trainer import learn
 
-    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, options.precision, say)
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, training_precision(options.precision), say)
     settings = _settings(options, backbone)
     if options.shared_k is None and not options.fixed_k:
         sampling = replace(sampling, shared_k=default_shared_k(backbone.hidden))

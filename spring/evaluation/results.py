@@ -177,6 +177,7 @@ def as_json(
     return {
         "backbone": engine.backbone.name,
         "precision": engine.backbone.precision,
+        "precision_reason": engine.backbone.precision_reason,
         "learned": engine.tokens.learned,
         "passages": settings.passages,
         "failed": list(failed),

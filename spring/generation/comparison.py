@@ -147,6 +147,7 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
         "question": comparison.question,
         "backbone": engine.backbone.name,
         "precision": engine.backbone.precision,
+        "precision_reason": engine.backbone.precision_reason,
         "learned": engine.tokens.learned,
         "passages": [
             {

@@ -2,13 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+import torch
 
 from spring.generation.fitting import fit
 from spring.generation.kv_cache import PrefixCache
 from spring.generation.leave_one_out import LeaveOneOut
 from spring.generation.model_thread import ModelThread
+from spring.generation.shared_prefix import prepare_attention
 from spring.generation.stream import Stream
 from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
@@ -47,6 +52,7 @@ class LocalEngine:
         self.backbone = backbone
         self.tokens = tokens
         self.prefixes = PrefixCache(cache_bytes)
+        prepare_attention(backbone.model)
         self._thread = ModelThread(make_room=self.prefixes.clear)
 
     ready = True  # from the start: the model is loaded
@@ -116,5 +122,12 @@ def load_engine(
 
     """
     found = find_tokens(tokens, backbone, report)
-    loaded = load_backbone(backbone, precision, report, found, layout)
+    load = partial(load_backbone, backbone, precision, report, found, layout)
+    if torch.cuda.is_available():  # also as if, on ZeroGPU, where only the main thread may load
+        loaded = load()
+    else:
+        # Each thread that computes on a processor has an OpenMP team. While there is another one beside that of the
+        # model's thread, more threads than cores, its barriers sleep; so the thread that loads ends with its team.
+        with ThreadPoolExecutor(1, thread_name_prefix="loading") as loading:
+            loaded = loading.submit(load).result()
     return engine(loaded, found or loaded.initial_virtual_tokens(), cache_bytes)

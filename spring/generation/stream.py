@@ -1,13 +1,4 @@
-"""Stream the answers for several k at once: one batch over one shared passage cache.
-
-A row of the batch sees  [passages | t1 .. tk | question]. In the key/value cache every row has the same slots,
-
-    | padding | passages | t1 ......... tK | padding | question | answer ...
-
-with K the largest k asked for. The virtual tokens stand after the passages and before the question, so neither
-depends on k: passages and t1..tK are computed once and copied into every row, and row k masks the tokens beyond its k
-(k = 0 masks all of them: the plain prompt). Positions count the visible slots only, as in a prompt of its own.
-"""
+"""Stream the answers for several k at once: one batch over one shared passage cache (see `rows`)."""
 
 import time
 from collections import defaultdict
@@ -16,14 +7,15 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from spring.errors import PromptError
 from spring.generation.answer_writer import AnswerWriter
-from spring.generation.attention import attention_of, positions_of
 from spring.generation.host import ModelHost
-from spring.generation.kv_cache import Prefix, keep_rows, new_cache, stack_prefixes
+from spring.generation.kv_cache import Prefix, new_cache
+from spring.generation.rows import RowInput, Rows
 from spring.generation.sampling import Sampler
+from spring.generation.shared_rows import SharedRows, can_share
+from spring.generation.stacked_rows import StackedRows
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress, check_ks
 
 # Passages are read in pieces of at most so many tokens, so that Stop need not wait for all of them.
@@ -75,18 +67,22 @@ class Stream:
             for prefix in self._read_prefix(ids):
                 prefixes[ids] = prefix
                 yield self.progress
-        step = self.host.on_worker(self._read_questions, [prefixes[ids] for ids in self.before])
-        prefixes.clear()  # the rows have copies of their own; the budget decides what else is kept
+        inputs = [
+            RowInput(prefixes[before], k, after)
+            for before, k, after in zip(self.before, self.virtual, self.after, strict=True)
+        ]
+        prefixes.clear()  # the rows hold what they need; the budget decides what else is kept
+        next_ids = self.host.on_worker(self._read_questions, inputs)
+        del inputs
         while True:
-            next_ids, cache, mask = step
             self._append(next_ids)
             yield self.progress
             if self.progress.done:
                 return
             going_on = [place for place, row in enumerate(self.rows) if not self.progress.answers[row].ended]
             if self.options.drop_ended and len(going_on) < len(self.rows):
-                next_ids, cache, mask = self.host.on_worker(self._drop, going_on, next_ids, cache, mask)
-            step = self.host.on_worker(self._decode, next_ids, cache, mask)
+                next_ids = self.host.on_worker(self._drop, going_on, next_ids)
+            next_ids = self.host.on_worker(self._decode, next_ids)
 
     def _read_prefix(self, ids: tuple[int, ...]) -> Iterator[Prefix]:
         """Take a prefix from the cache, or read it piece by piece; yields it after every piece."""
@@ -109,45 +105,21 @@ class Stream:
         seconds = time.perf_counter() - self.started
         self.progress = replace(self.progress, prefix_read=read, prefill_seconds=seconds)
 
-    def _read_questions(self, prefixes: list[Prefix]) -> tuple[Tensor, Cache, Tensor]:
-        """Copy the prefixes into the rows' cache and feed the questions."""
-        device = self.backbone.model.device
-        self.sampler = Sampler(self.options, device)
-        rows, passages, questions = len(self.after), max(map(len, self.before)), max(map(len, self.after))
-        question_start = passages + self.most_virtual
-        length = question_start + questions
-        # mask (rows, slots): which slots of the cache a row sees
-        mask = torch.ones((rows, length + self.options.max_new_tokens), dtype=torch.long, device=device)
-        input_ids = torch.zeros((rows, questions), dtype=torch.long)
-        for row, (k, before, after) in enumerate(zip(self.virtual, self.before, self.after, strict=True)):
-            mask[row, : passages - len(before)] = 0
-            mask[row, passages + k : question_start] = 0
-            mask[row, question_start : length - len(after)] = 0
-            input_ids[row, questions - len(after) :] = torch.tensor(after)
-        cache = stack_prefixes(prefixes, self.most_virtual, length + self.options.max_new_tokens)
-        return self._step(self.backbone.embed(input_ids), cache, mask)
+    def _read_questions(self, inputs: list[RowInput]) -> Tensor:
+        """Make the batch's rows, and choose their first ids (rows,)."""
+        self.sampler = Sampler(self.options, self.backbone.model.device)
+        kind = SharedRows if can_share(self.backbone, inputs) else StackedRows
+        self.batch: Rows = kind(self.backbone, inputs, self.options.max_new_tokens)
+        return self.sampler.choose(self.batch.read_questions())
 
-    def _decode(self, ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
-        return self._step(self.backbone.embed(ids[:, None]), cache, mask)
+    def _decode(self, ids: Tensor) -> Tensor:
+        return self.sampler.choose(self.batch.decode(ids))
 
-    def _drop(self, keep: list[int], ids: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
-        """Continue with some rows of the batch only."""
-        order = keep_rows(cache, keep)
+    def _drop(self, keep: list[int], ids: Tensor) -> Tensor:
+        """Continue with some rows of the batch only; returns their ids in their new order."""
+        order = self.batch.keep_rows(keep)
         self.rows = [self.rows[place] for place in order]
-        return ids[order], cache, mask[order]
-
-    def _step(self, embeddings: Tensor, cache: Cache, mask: Tensor) -> tuple[Tensor, Cache, Tensor]:
-        """Feed embeddings (rows, length, hidden) and choose the next ids (rows,)."""
-        start = cache.get_seq_length()
-        end = start + embeddings.shape[1]
-        output = self.backbone.model(
-            inputs_embeds=embeddings,
-            attention_mask=attention_of(self.backbone, mask, start, end),
-            position_ids=positions_of(mask, start, end),
-            **{self.backbone.cache_keyword: cache},
-            logits_to_keep=1,
-        )
-        return self.sampler.choose(output.logits[:, -1].float()), cache, mask
+        return ids[order]
 
     def _append(self, next_ids: Tensor) -> None:
         """Add one token to every answer that goes on.

@@ -209,6 +209,10 @@ class BackboneFacts(Protocol):
         """Of its weights."""
 
     @property
+    def precision_reason(self) -> str:
+        """Why it is this one, in words."""
+
+    @property
     def context_length(self) -> int:
         """The most tokens that it takes, new ones included."""
 

@@ -27,6 +27,7 @@ class Backbone:
         model: the weights; gradients are switched off.
         tokenization: prompts to ids and back.
         precision: of the weights, for example "fp32" or "4bit".
+        precision_reason: why it is this one, in words.
 
     Raises:
         BackboneError: the model's attention cannot be cached as keys and values.
@@ -36,6 +37,7 @@ class Backbone:
     model: PreTrainedModel
     tokenization: Tokenization
     precision: str
+    precision_reason: str = "as asked for"
 
     def __post_init__(self) -> None:
         require_plain_attention(self.name, self.model.config)

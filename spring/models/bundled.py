@@ -28,7 +28,7 @@ def cache_folder() -> Path:
 
 def has_embedded_model() -> bool:
     """Whether the wheel with the default backbone is installed."""
-    return _gguf_file() is not None
+    return gguf_file() is not None
 
 
 def embedded_model(report: Callable[[str], None]) -> Path | None:
@@ -41,10 +41,10 @@ def embedded_model(report: Callable[[str], None]) -> Path | None:
         BackboneError: the wheel's model cannot be read or converted.
 
     """
-    gguf = _gguf_file()
+    gguf = gguf_file()
     if gguf is None:
         return None
-    folder = cache_folder() / f"{DEFAULT_BACKBONE}-{_wheel_version()}"
+    folder = _converted_folder()
     if not folder.is_dir():
         report(f"Converting the embedded backbone {DEFAULT_BACKBONE} into {folder} (once, about half a minute) ...")
         try:
@@ -57,7 +57,17 @@ def embedded_model(report: Callable[[str], None]) -> Path | None:
     return folder
 
 
-def _gguf_file() -> Path | None:
+def is_embedded(place: str) -> bool:
+    """Whether a model's folder is that of the converted one."""
+    return Path(place) == _converted_folder()
+
+
+def _converted_folder() -> Path:
+    return cache_folder() / f"{DEFAULT_BACKBONE}-{_wheel_version()}"
+
+
+def gguf_file() -> Path | None:
+    """The wheel's model, if the wheel is installed."""
     # The wheel's own code needs llama.cpp, so it is located without importing it.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:

@@ -21,10 +21,14 @@ from transformers.utils import logging as transformers_logging
 
 from spring.errors import BackboneError
 from spring.models.backbone import Backbone, require_plain_attention
+from spring.models.bundled import is_embedded
 from spring.models.catalog import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.finder import Source, find_backbone
 from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
+from spring.models.packed_files import pack_and_keep, packed_file, read_packed
+from spring.models.packed_linear import pack, use_packed
+from spring.models.precision import choose_precision
 from spring.models.tokenization import LAYOUTS, Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
@@ -49,8 +53,8 @@ def load_backbone(
     Args:
         name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
             `@` and a revision of the hub's repository.
-        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, or `auto`:
-            4-bit on a GPU, else fp32, which on a CPU is both exact and the fastest.
+        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, `int4` (on a
+            CPU: bf16 to read, 4 bits to write), or `auto`: `4bit` on a GPU, else `int4` where it is faster than `fp32`.
         report: is called with a line before slow steps.
         tokens: the virtual tokens to be used with it, to check them early.
         layout: "training", "recipe" or "front" (see `spring.models.tokenization`).
@@ -64,8 +68,10 @@ def load_backbone(
         if given not in known:
             raise BackboneError(f"There is no {kind} {given!r}: choose one of {', '.join(known)}.")
     gpu = torch.cuda.is_available()
-    if precision == "auto":
-        precision = "4bit" if gpu else "fp32"
+    choice = choose_precision(precision, gpu)
+    precision = choice.precision
+    if precision == "int4" and gpu:
+        raise BackboneError("The precision int4 is for processors: choose 4bit, which is for GPUs.")
     source = find_backbone(name, report)
     transformers_logging.disable_progress_bar()
     options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
@@ -79,9 +85,12 @@ def load_backbone(
         require_memory(source.name, size, precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
         tokenization = Tokenization(source.name, tokenizer, layout)  # refuses a slow one before the weights are fetched
-        model = AutoModelForCausalLM.from_pretrained(
-            source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
-        )
+        if precision == "int4":
+            model = _with_packed_weights(source, options, report)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
+            )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, HTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
@@ -91,7 +100,24 @@ def load_backbone(
         _require_whole_on_gpu(source.name, model, precision)
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(model, tokenization, precision)
+    return Backbone(model, tokenization, precision, choice.reason)
+
+
+def _with_packed_weights(source: Source, options: dict[str, Any], report: Callable[[str], None]) -> PreTrainedModel:
+    """Load a model in the precision int4. Those of the embedded one are packed once and kept on disk."""
+    file = packed_file(Path(source.place)) if is_embedded(source.place) else None
+    packed = read_packed(file) if file else {}
+    # Packed are the weights as they were stored: rounded to bf16 before, they would be rounded twice.
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        source.place, **options, dtype=torch.bfloat16 if packed else "auto", attn_implementation="sdpa"
+    )
+    if not packed:
+        report(f"Packing the weights of {source.name} into 4 bits ...")
+        packed = pack_and_keep(model, file, report) if file else pack(model)
+        for parameter in model.parameters():  # not buffers: the rotary frequencies stay in fp32
+            parameter.data = parameter.data.to(torch.bfloat16)
+    use_packed(model, packed)
+    return model
 
 
 def _instead_of(source: Source) -> str:

@@ -6,6 +6,22 @@ from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
 
 
+def training_precision(given: str) -> str:
+    """What a precision that a user names means for training: "auto" is fp32 on a CPU, whatever answers fastest."""
+    return "fp32" if given == "auto" and not torch.cuda.is_available() else given
+
+
+def require_one_set_of_weights(backbone: Backbone) -> None:
+    """Refuse a backbone that reads with other weights than it writes with.
+
+    Raises:
+        PromptError: its precision is int4.
+
+    """
+    if backbone.precision == "int4":
+        raise PromptError("The precision int4 is for answering: learn in fp32 or bf16, with --also-4bit if wanted.")
+
+
 def prepare_attention(backbone: Backbone) -> None:
     """Select the attention function for training.
 

@@ -23,7 +23,12 @@ from tqdm import tqdm
 from spring.errors import PromptError
 from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
-from spring.training.backbones import prepare_attention, require_one_device, require_plain_logits
+from spring.training.backbones import (
+    prepare_attention,
+    require_one_device,
+    require_one_set_of_weights,
+    require_plain_logits,
+)
 from spring.training.checkpoints import RunFolder, TrainingState
 from spring.training.examples import Examples
 from spring.training.loss import Example, dev_scores, losses
@@ -125,6 +130,7 @@ class _Run:
     ) -> None:
         for backbone in backbones:
             initial.require(backbone.name, backbone.hidden)
+            require_one_set_of_weights(backbone)
             require_plain_logits(backbone)
             prepare_attention(backbone)
             if examples.settings.draws:

@@ -66,8 +66,9 @@ class Api:
             progress: filled in by Gradio.
 
         Returns:
-            question, backbone, precision, passages [{rank, score, document, page, text}], prompt {before, after},
-            answers [{virtual_tokens, baseline, instruction, text, new_tokens, ended_by, seconds}].
+            question, backbone, precision, precision_reason, passages [{rank, score, document, page, text}],
+            prompt {before, after}, answers [{virtual_tokens, baseline, instruction, text, new_tokens, ended_by,
+            seconds}].
 
         """
         shared, documents_of, files = self.shared, self.shared.documents, list[str]()

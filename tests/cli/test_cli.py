@@ -134,6 +134,7 @@ def test_the_object_has_the_promised_keys_and_types(told: Run) -> None:
         "question": "str",
         "backbone": "str",
         "precision": "str",
+        "precision_reason": "str",
         "passages": [PASSAGE] * 2,
         "prompt": {"before": "str", "after": "str"},
         "answers": [ANSWER] * 3,

@@ -68,7 +68,7 @@ def generated(backbone: Backbone, prompt: Prompt, new_tokens: int = 8) -> list[i
 def first_logits(engine: LocalEngine, requests: list[GenerationRequest]) -> Tensor:
     """Logits (rows, vocabulary) of the first token, caught on their way out of the model."""
     caught: list[Tensor] = []
-    hook = engine.backbone.model.register_forward_hook(lambda *args: caught.append(args[-1].logits[:, -1]))
+    hook = engine.backbone.model.register_forward_hook(lambda *args: caught.append(args[-1].logits.flatten(0, 1)))
     try:
         finish(engine, requests, 1)
     finally:

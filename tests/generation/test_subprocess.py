@@ -86,7 +86,7 @@ def test_streams_take_turns_and_a_dropped_one_is_stopped(process: SubprocessEngi
     long, short = (process.stream(asks(PROMPT, (0,)), DecodingOptions(200, ignore_eos=True)) for _ in range(2))
     next(long)
     assert len([next(short) for _ in range(5)]) == 5
-    assert sum(map(len, next(long).ids)) <= 3  # a step is made when one is asked for, not ahead
+    assert sum(map(len, next(long).ids)) <= 3  # steps are made as they are asked for
     long.close()
     short.close()
     assert not process._child._boxes

@@ -29,6 +29,7 @@ from spring.generation.subprocess.protocol import (
 )
 from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 
+STEPS_AHEAD = 2  # requested and not yet read: the model makes one while the other is on its way
 PAUSE_WITHOUT_ROOM = 5.0  # seconds until a process that could not be started is tried again
 LONGEST_PAUSE = 60.0  # seconds between two attempts to load
 
@@ -39,6 +40,7 @@ class RemoteBackbone:
 
     name: str
     precision: str
+    precision_reason: str
     context_length: int
 
 
@@ -71,7 +73,7 @@ class SubprocessEngine:
         self._closed = False
         self._child = Child(options)
         ready = self._child.ready.result()
-        self.backbone = RemoteBackbone(ready.backbone, ready.precision, ready.context_length)
+        self.backbone = RemoteBackbone(ready.backbone, ready.precision, ready.precision_reason, ready.context_length)
         self.tokens = RemoteTokens(ready.virtual_tokens, ready.hidden, ready.learned)
         self.device = ready.device
         threading.Thread(target=self._watch, name="model watch", daemon=True).start()
@@ -115,7 +117,7 @@ class SubprocessEngine:
             return report.kept
 
     def stream(self, requests: Sequence[GenerationRequest], options: DecodingOptions = GREEDY) -> Iterator[Progress]:
-        """As `LocalEngine.stream`; each step is requested while the caller has the one before.
+        """As `LocalEngine.stream`; steps are requested while the caller has those before.
 
         Raises:
             ModelError: the process died, or there is not enough memory.
@@ -127,7 +129,7 @@ class SubprocessEngine:
             yield report.progress
 
     def attribute(self, draft: PromptDraft, ids: Sequence[Sequence[int]]) -> Iterator[Attribution]:
-        """As `LocalEngine.attribute`; each step is requested while the caller has the one before.
+        """As `LocalEngine.attribute`; steps are requested while the caller has those before.
 
         Raises:
             ModelError: the process died, or there is not enough memory.
@@ -143,7 +145,8 @@ class SubprocessEngine:
         id, child = next(self._ids), self._loaded()
         with Mailbox(child, id) as mailbox:
             child.send(begin(id))
-            child.send(Next(id))
+            for _ in range(STEPS_AHEAD):
+                child.send(Next(id))
             try:
                 while not isinstance(report := mailbox.get(), End):
                     child.send(Next(id))

@@ -71,6 +71,7 @@ class Ready:
 
     backbone: str
     precision: str
+    precision_reason: str
     context_length: int
     device: str
     virtual_tokens: int

@@ -55,7 +55,7 @@ class ModelServer:
         """Serve until the process ends."""
         engine = self._engine
         backbone, tokens = engine.backbone, engine.tokens
-        facts = (backbone.name, backbone.precision, backbone.context_length, engine.device)
+        facts = (backbone.name, backbone.precision, backbone.precision_reason, backbone.context_length, engine.device)
         self._send(Ready(*facts, len(tokens), tokens.hidden, tokens.learned))
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
         while True:

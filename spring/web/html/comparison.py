@@ -36,7 +36,8 @@ def facts(engine: Engine) -> str:
     if not tokens.learned:
         learned += ": the answer with them may well be the worse one"
     return (
-        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> · '
+        f'<p class="facts">Model <b>{escape(backbone.name)}</b> · precision <b>{backbone.precision}</b> '
+        f"({escape(backbone.precision_reason)}) · "
         f"virtual tokens <b>{len(tokens)} × {tokens.hidden}</b>, {learned}</p>"
     )
 

@@ -1,0 +1,71 @@
+"""The two ways to lay out a batch's rows give the same answers: copies of the passages, and passages that all share."""
+
+import pytest
+
+from spring.generation import stream
+from spring.generation.engine import LocalEngine
+from spring.generation.shared_prefix import prepare_attention, takes_shared_prefix
+from spring.generation.shared_rows import SharedRows
+from spring.generation.stacked_rows import StackedRows
+from spring.generation.types import GenerationRequest
+from spring.models.backbone import Backbone
+from spring.rag.prompt import Prompt, build_prompt
+from tests.conftest import PROMPT, QUESTION, asks, finish, forced_ids, new_engine, with_eos
+
+EXAMPLES = GenerationRequest(Prompt(PROMPT.before, build_prompt([], QUESTION, "examples").after), 0, "examples")
+REQUESTS = [*asks(), EXAMPLES]  # questions of different lengths
+OTHER = GenerationRequest(build_prompt([], QUESTION), 5)  # other passages: none
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """The kinds of rows that streams make."""
+    kinds: list[type] = []
+    for kind in (SharedRows, StackedRows):
+        monkeypatch.setattr(stream, kind.__name__, lambda *args, kind=kind: kinds.append(kind) or kind(*args))
+    return kinds
+
+
+def copied(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
+    monkeypatch.setattr(stream, "can_share", lambda *_: False)
+    engine.prefixes.clear()
+    return engine
+
+
+@pytest.mark.parametrize("rows", [1, 2, len(REQUESTS)])
+def test_shared_passages_are_answered_as_copies(
+    llama_engine: LocalEngine, made: list[type], monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    shared = forced_ids(llama_engine, REQUESTS[-rows:], 20)
+    assert shared == forced_ids(copied(llama_engine, monkeypatch), REQUESTS[-rows:], 20)
+    assert made == [SharedRows, StackedRows]
+
+
+def test_rows_that_end_leave_the_others_as_they_are(llama_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = forced_ids(llama_engine, REQUESTS)[1][3]
+    engine = new_engine(with_eos(llama_engine.backbone, early))
+    alone = [finish(engine, [request], 20).ids[0] for request in REQUESTS]
+    assert len(alone[1]) == 3
+    assert list(finish(engine, REQUESTS, 20, drop_ended=True).ids) == alone
+    assert list(finish(copied(engine, monkeypatch), REQUESTS, 20, drop_ended=True).ids) == alone
+
+
+def test_different_passages_are_copied(llama_engine: LocalEngine, made: list[type]) -> None:
+    finish(llama_engine, [*REQUESTS, OTHER], 2)
+    assert made == [StackedRows]
+
+
+def test_windows_and_other_attention_are_left_to_copies(
+    tiny_mistral: Backbone, tiny_llama: Backbone, made: list[type]
+) -> None:
+    finish(new_engine(tiny_mistral), asks(), 2)
+    engine = new_engine(tiny_llama)
+    tiny_llama.model.set_attn_implementation("eager")  # as training does
+    try:
+        finish(engine, asks(), 2)
+        assert not takes_shared_prefix(tiny_llama.model)
+        prepare_attention(tiny_llama.model)
+        assert not takes_shared_prefix(tiny_llama.model)
+    finally:
+        tiny_llama.model.set_attn_implementation("sdpa")
+    assert made == [StackedRows, StackedRows]

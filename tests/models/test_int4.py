@@ -1,0 +1,224 @@
+"""The precision int4: rounding, the layers that hold both weights, the file of packed weights, and what `auto` is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+from torch.nn import functional
+
+from spring.errors import BackboneError, PromptError
+from spring.generation.engine import LocalEngine
+from spring.models import loader, precision
+from spring.models.backbone import Backbone
+from spring.models.bundled import embedded_model
+from spring.models.loader import load_backbone
+from spring.models.packed_files import packed_file
+from spring.models.packed_linear import MOST_ROWS, PackedLinear
+from spring.models.precision import Choice, choose_precision, fastest_on_cpu
+from spring.models.rounding import GROUP, PackedWeights, can_be_packed, pack_4_bits, pack_8_bits
+from spring.training.backbones import require_one_set_of_weights, training_precision
+from tests.conftest import asks, fingerprint, forced_ids, new_engine, one_line
+
+
+def unpacked(packed: PackedWeights, columns: int) -> torch.Tensor:
+    """The weights (out, in) that the product computes with."""
+    eye = torch.eye(columns, dtype=torch.bfloat16)
+    return torch.cat([packed.product(rows) for rows in eye.split(16)]).t().float()
+
+
+# --- rounding ---
+
+
+@pytest.mark.parametrize(("pack", "levels"), [(pack_4_bits, 15), (pack_8_bits, 254)])
+def test_weights_are_rounded_to_the_nearest_level(pack: Callable[..., PackedWeights], levels: int) -> None:
+    weight = torch.randn(32, 3 * GROUP, generator=torch.Generator().manual_seed(1))
+    groups = weight.unflatten(1, (-1, GROUP))
+    low, high = groups.aminmax(dim=2, keepdim=True)
+    width = (high - low) if levels == 15 else 2 * groups.abs().amax(dim=2, keepdim=True)
+    wrong = (unpacked(pack(weight), 3 * GROUP).unflatten(1, (-1, GROUP)) - groups).abs()
+    assert (wrong <= width / levels / 2 + width / 128).all()  # half a level, and what bf16 rounds
+
+
+@pytest.mark.parametrize("pack", [pack_4_bits, pack_8_bits])
+@pytest.mark.parametrize("value", [0.0, 0.5, -2.0])
+def test_a_group_of_equal_weights_stays_as_it_is(pack: Callable[..., PackedWeights], value: float) -> None:
+    wrong = unpacked(pack(torch.full((16, GROUP), value)), GROUP) - value
+    assert wrong.abs().max() <= abs(value) / 128
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((16, 32), True), ((24, 32), False), ((16, 48), False)])
+def test_only_whole_groups_are_packed(shape: tuple[int, int], fits: bool) -> None:
+    assert can_be_packed(torch.empty(shape)) is fits
+
+
+def test_the_default_backbones_groups_are_its_own(needs_model: None) -> None:
+    folder = embedded_model(str)
+    assert folder is not None
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        for name in ("layers.0.self_attn.k_proj", "layers.13.mlp.gate_proj", "layers.29.mlp.down_proj"):
+            groups = file.get_tensor(f"model.{name}.weight").unflatten(1, (-1, GROUP))
+            low, high = groups.aminmax(dim=2, keepdim=True)
+            levels = (groups - low) / ((high - low) / 15)
+            assert torch.equal(levels, levels.round()), name
+        groups = file.get_slice("model.embed_tokens.weight")[:2048].unflatten(1, (-1, GROUP))
+        levels = groups / (groups.abs().amax(dim=2, keepdim=True) / 127)
+        assert torch.equal(levels, levels.round())
+
+
+# --- the layers ---
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["bias", "no bias"])
+def layer(request: pytest.FixtureRequest) -> PackedLinear:
+    torch.manual_seed(1)
+    linear = nn.Linear(64, 48, bias=request.param, dtype=torch.bfloat16)
+    return PackedLinear(linear, pack_4_bits(linear.weight.detach()))
+
+
+@pytest.mark.parametrize("rows", [1, MOST_ROWS])
+def test_few_rows_are_multiplied_with_the_packed_weights(layer: PackedLinear, rows: int) -> None:
+    input = torch.randn(1, rows, 64).bfloat16()
+    with torch.inference_mode():
+        output = layer(input)
+    exact = functional.linear(
+        input.float(), unpacked(layer.packed, 64), layer.bias.float() if layer.bias is not None else None
+    )
+    assert output.shape == (1, rows, 48)
+    assert torch.allclose(output.float(), exact, atol=0.05, rtol=0.02)
+
+
+def test_many_rows_are_multiplied_with_the_bf16_weights(layer: PackedLinear) -> None:
+    input = torch.randn(MOST_ROWS + 1, 64).bfloat16()
+    with torch.inference_mode():
+        assert torch.equal(layer(input), functional.linear(input, layer.weight, layer.bias))
+
+
+def test_with_gradients_the_bf16_weights_are_used(layer: PackedLinear) -> None:
+    input = torch.randn(1, 64).bfloat16().requires_grad_()
+    layer(input).sum().backward()
+    assert torch.allclose(input.grad, layer.weight.sum(0), atol=0.05)
+
+
+# --- a whole model ---
+
+
+@pytest.fixture(scope="module", params=["tiny_llama", "tiny_mistral"])
+def int4(request: pytest.FixtureRequest) -> Backbone:
+    return load_backbone(str(request.getfixturevalue(f"{request.param}_folder")), "int4")
+
+
+def test_every_layer_that_can_be_is_packed(int4: Backbone) -> None:
+    kinds = {name.rpartition(".")[2]: type(module) for name, module in int4.model.named_modules()}
+    assert {kind for name, kind in kinds.items() if name.endswith("_proj")} == {PackedLinear}
+    head = int4.model.get_output_embeddings()
+    if isinstance(head, PackedLinear):
+        assert head.packed.columns == 2 * head.in_features  # 8 bits
+    assert {parameter.dtype for parameter in int4.model.parameters()} == {torch.bfloat16}
+    assert (int4.precision, int4.precision_reason) == ("int4", "as asked for")
+
+
+def test_it_answers_alike_every_time_and_stays_as_it_is(int4: Backbone) -> None:
+    engine, before = new_engine(int4), fingerprint(int4)
+    first = forced_ids(engine, asks())
+    engine.prefixes.clear()
+    assert forced_ids(engine, asks()) == first
+    assert fingerprint(int4) == before
+
+
+def test_it_is_not_for_training_or_gpus(
+    tiny_llama_folder: Path, int4: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PromptError, match="for answering: learn in fp32 or bf16") as error:
+        require_one_set_of_weights(int4)
+    one_line(error)
+    assert (training_precision("auto"), training_precision("bf16")) == ("fp32", "bf16")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(BackboneError, match="int4 is for processors: choose 4bit") as error:
+        load_backbone(str(tiny_llama_folder), "int4")
+    one_line(error)
+
+
+# --- the file ---
+
+
+@pytest.fixture
+def load(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[LocalEngine, list[str]]]:
+    """Loads the tiny backbone as if it were the embedded one; with what was said meanwhile."""
+    monkeypatch.setattr(loader, "is_embedded", lambda place: True)
+    for file in tiny_llama_folder.glob("int4-*"):
+        file.unlink()
+
+    def loaded() -> tuple[LocalEngine, list[str]]:
+        said: list[str] = []
+        return new_engine(load_backbone(str(tiny_llama_folder), "int4", said.append)), said
+
+    return loaded
+
+
+def test_only_the_first_start_packs(load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path) -> None:
+    old = tiny_llama_folder / "int4-old.safetensors"
+    old.touch()
+    (first, packing), (second, nothing) = load(), load()
+    assert (len(packing), nothing) == (1, [])
+    assert forced_ids(first, asks()) == forced_ids(second, asks())
+    assert fingerprint(first.backbone) == fingerprint(second.backbone)
+    assert [file.name for file in tiny_llama_folder.glob("*int4*")] == [packed_file(tiny_llama_folder).name]
+
+
+def test_a_broken_file_is_made_again(
+    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path
+) -> None:
+    first, _ = load()
+    file = packed_file(tiny_llama_folder)
+    file.write_bytes(file.read_bytes()[:-100])
+    second, packing = load()
+    assert len(packing) == 1
+    assert forced_ids(first, asks()) == forced_ids(second, asks())
+
+
+def test_a_file_that_cannot_be_written_is_told(
+    load: Callable[[], tuple[LocalEngine, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("spring.models.packed_files.save_file", full)
+    _, said = load()
+    assert "could not be kept" in said[1]
+    assert "No space left" in said[1]
+
+
+# --- auto ---
+
+
+@pytest.mark.parametrize(
+    ("capability", "reading", "writing", "chosen", "reason"),
+    [
+        ("AVX512", 0.3, 0.2, "int4", "take 0.30 of fp32's time to read and 0.20 to write"),
+        ("AVX512", 4.2, 0.2, "fp32", "int4's products take 4.20 of fp32's time to read"),
+        ("AVX512", 0.3, 1.1, "fp32", "and 1.10 to write"),
+        ("AVX2", 0.3, 0.2, "fp32", "no AVX512"),
+    ],
+)
+def test_auto_is_the_faster_one_on_this_processor(
+    monkeypatch: pytest.MonkeyPatch, capability: str, reading: float, writing: float, chosen: str, reason: str
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(precision, "_reading", lambda: reading)
+    monkeypatch.setattr(precision, "_writing", lambda: writing)
+    choice = fastest_on_cpu.__wrapped__()
+    assert choice.precision == chosen
+    assert reason in choice.reason
+
+
+def test_auto_on_a_gpu_is_4bit_and_what_is_named_is_taken() -> None:
+    assert choose_precision("auto", gpu=True).precision == "4bit"
+    assert choose_precision("bf16", gpu=False) == Choice("bf16", "as asked for")
+
+
+def test_both_products_can_be_timed() -> None:
+    with torch.inference_mode():
+        assert min(precision._reading(), precision._writing()) > 0
