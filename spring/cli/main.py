@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "train": "learn virtual tokens from questions and documents",
         "export": "write a model folder with the virtual tokens in it, to be served by vLLM or another server",
         "tokens": "show what a file of virtual tokens holds, or convert it",
+        "push": "give virtual tokens away on the hub, with a model card",
         "backbones": "list the known language models, their sizes, and which are on this machine",
         "prepare": "download or convert a language model ahead of time",
     }

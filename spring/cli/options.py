@@ -110,7 +110,7 @@ def add_tokens_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens",
         metavar="FILE",
-        help="virtual tokens, .safetensors or .pt; also OWNER/NAME/FILE[@REVISION] on the hub",
+        help="virtual tokens, .safetensors or .pt; also OWNER/NAME[@REVISION] or OWNER/NAME/FILE[@REVISION] on the hub",
     )
     parser.add_argument(
         "--layout",

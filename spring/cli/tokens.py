@@ -12,6 +12,7 @@ from spring.cli.parser import OneLineParser
 from spring.errors import TokenFileError
 
 if TYPE_CHECKING:
+    from spring.models.figures import Figures
     from spring.models.virtual_tokens import VirtualTokens
 
 SOURCES = "a known backbone, a token file, a folder of PEFT's prompt tuning, or OWNER/NAME[/FILE][@REVISION] on the hub"
@@ -90,6 +91,9 @@ def _summary(tokens: "VirtualTokens") -> str:
 
 def _facts(tokens: "VirtualTokens") -> dict[str, Any]:
     """What is known of tokens; texts come from the file, so nothing in them may steer a terminal."""
+    from spring.models.figures import DETAIL, figures_of
+
+    apart = ("position", DETAIL)
     norms = [round(float(norm), 4) for norm in tokens.embeddings.norm(dim=1)]
     return {
         "backbone": _shown(tokens.backbone),
@@ -98,8 +102,23 @@ def _facts(tokens: "VirtualTokens") -> dict[str, Any]:
         "learned": _shown(tokens.learned),
         "position": "front" if tokens.at_front else "seam",
         "norms": norms,
-        "details": {_shown(name): _shown(text) for name, text in sorted(tokens.details.items()) if name != "position"},
+        "figures": [_as_dict(figures) for figures in figures_of(tokens.details)],
+        "details": {_shown(name): _shown(text) for name, text in sorted(tokens.details.items()) if name not in apart},
     }
+
+
+def _as_dict(figures: "Figures") -> dict[str, Any]:
+    """The scores on one set of questions."""
+    scores = [
+        {"asked": _shown(score.name), "exact_match": score.exact_match, "f1": score.f1} for score in figures.scores
+    ]
+    about = {"data": _shown(figures.data), "settings": _shown(figures.settings), "questions": figures.questions}
+    return {**about, "scores": scores}
+
+
+def _line(figures: dict[str, Any]) -> str:
+    scores = (f"{s['asked']} {s['exact_match']:.3f} / {s['f1']:.3f}" for s in figures["scores"])
+    return f"{figures['data']}; {figures['settings']}; exact match / F1: {', '.join(scores)}"
 
 
 def _shown(text: str) -> str:
@@ -117,6 +136,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         "tokens": f"{facts['tokens']} of {facts['hidden']:,} numbers, {place}",
         "learned": facts["learned"] or "not at all: initial values",
         "norms": f"{min(norms):.3g} to {max(norms):.3g}, mean {sum(norms) / len(norms):.3g}",
+        **{f"figures {number}": _line(given) for number, given in enumerate(facts["figures"], 1)},
         **facts["details"],
     }
     width = max(shutil.get_terminal_size((100, 24)).columns, 40)

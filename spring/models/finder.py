@@ -10,7 +10,8 @@ from spring.models.bundled import embedded_model, has_embedded_model
 from spring.models.catalog import KNOWN_BACKBONES, PUBLISHED_REPOSITORY, KnownBackbone, known_name
 from spring.models.hub import HubError, cached, fetch
 from spring.models.peft_folder import is_peft_folder, read_peft
-from spring.models.virtual_tokens import VirtualTokens
+from spring.models.repository import fetch_tokens
+from spring.models.virtual_tokens import TOKEN_FILES, VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
 
 SHIPPED_TOKENS = Path(__file__).parent / "tokens"
@@ -61,7 +62,7 @@ def find_tokens(given: str | Path | None, backbone: str, report: Callable[[str],
     """The virtual tokens for a backbone: those given, else those shipped for it, else those published, else None.
 
     Args:
-        given: a file, or `owner/name/file` on the hub, which may end with `@` and a revision.
+        given: a file, or `owner/name` or `owner/name/file` on the hub, which may end with `@` and a revision.
         backbone: as the user names it. Published tokens may be in its folder, beside the weights.
         report: is called with a line before slow steps.
 
@@ -114,13 +115,16 @@ def _checked(tokens: VirtualTokens, backbone: str) -> VirtualTokens:
 def _local(given: str, report: Callable[[str], None]) -> Path:
     """The path of a token file, fetched if it is on the hub."""
     path = Path(given).expanduser()
-    owner, _, rest = given.partition("/")
+    place, _, revision = given.partition("@")
+    owner, _, rest = place.partition("/")
     name, _, file = rest.partition("/")
-    if path.exists() or given.startswith((".", "/", "~")) or not (owner and name and file) or path.parent.is_dir():
+    a_file = not file and place.endswith(TOKEN_FILES)  # FOLDER/FILE
+    if path.exists() or given.startswith((".", "/", "~")) or not (owner and name) or path.parent.is_dir() or a_file:
         return path
-    file, _, revision = file.partition("@")
-    report(f"Fetching the virtual tokens {file} from the hub: {owner}/{name} ...")
     try:
+        if not file:
+            return fetch_tokens(f"{owner}/{name}", revision or None, report)
+        report(f"Fetching the virtual tokens {file} from the hub: {owner}/{name} ...")
         return fetch(f"{owner}/{name}", file, revision or None)
     except HubError as error:
         raise TokenFileError(f"There is no token file {given} here, and {error}.") from error

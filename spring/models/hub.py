@@ -1,10 +1,10 @@
-"""Fetch one file of the Hugging Face hub, or find it in the local cache; errors as one clause."""
+"""Fetch one file of the Hugging Face hub, or find it in the local cache, or send files; errors as one clause."""
 
 from logging import ERROR
 from pathlib import Path
 
 from httpx2 import HTTPError  # what huggingface_hub asks with
-from huggingface_hub import constants, get_token, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -15,11 +15,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import logging
+from huggingface_hub.utils import disable_progress_bars, logging  # type: ignore[attr-defined]  # exported by a list
 
 
 class HubError(Exception):
-    """Why a file cannot be fetched and what to do, as a clause; callers make a sentence of it."""
+    """Why a file cannot be fetched or sent, and what to do, as a clause; callers make a sentence of it."""
 
 
 def fetch(repository: str, file: str, revision: str | None = None) -> Path:
@@ -58,8 +58,47 @@ def fetch(repository: str, file: str, revision: str | None = None) -> Path:
     except EntryNotFoundError as error:
         raise HubError(f"{repository} has no file {file}") from error
     except (HfHubHTTPError, HTTPError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-        raise HubError(f"{repository} could not be read from the hub ({reason})") from error
+        raise HubError(f"{repository} could not be read from the hub ({_reason(error)})") from error
+
+
+def upload(folder: Path, repository: str, private: bool = False) -> str:
+    """Send the files of a folder to a model repository in one commit; it is made if it is not there.
+
+    Args:
+        folder: files only.
+        repository: `owner/name`.
+        private: whether a new repository is seen by its owner alone.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        HubError: they cannot be sent.
+
+    """
+    logging.set_verbosity(ERROR)
+    disable_progress_bars()  # the files are small, and an error stands on a line of its own
+    if get_token() is None:
+        raise HubError("set HF_TOKEN to a token of your account that may write")
+    api = HfApi(endpoint=constants.ENDPOINT)
+    files = [CommitOperationAdd(path.name, str(path)) for path in sorted(folder.iterdir())]
+    try:
+        api.create_repo(repository, private=private or None, exist_ok=True)
+        return str(api.create_commit(repository, files, commit_message="Virtual tokens").commit_url)
+    except HfHubHTTPError as error:
+        if error.response.status_code in (401, 403):
+            raise HubError(f"the account of your HF_TOKEN may not write to {repository}") from error
+        raise HubError(f"{repository} did not take them ({_reason(error)})") from error
+    except OfflineModeIsEnabled as error:
+        raise HubError("HF_HUB_OFFLINE is set, so the hub is not asked") from error
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception) else error
+        raise HubError(f"{repository} did not take them ({_reason(cause)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def cached(repository: str, file: str) -> Path | None:

@@ -16,6 +16,7 @@ from spring.errors import TokenFileError
 from spring.models.catalog import PUBLISHED_FILES
 from spring.models.token_files import read_pt, read_safetensors
 
+TOKEN_FILES = (".safetensors", ".pt")  # endings of their names
 TENSOR_NAME = "virtual_tokens"
 MAX_TOKENS = 1024
 MAX_HIDDEN = 65_536

@@ -7,11 +7,10 @@ import torch
 
 from spring.errors import PromptError
 from spring.models.backbone import Backbone
-from spring.models.virtual_tokens import VirtualTokens
+from spring.models.virtual_tokens import TOKEN_FILES, VirtualTokens
 from spring.rag.prompt import INSTRUCTION, worked_examples
 from spring.training.settings import paper_size
 
-TOKEN_FILES = (".safetensors", ".pt")
 _SPREAD_SAMPLE = 1000  # vocabulary entries from which the spread of random values is measured
 
 

@@ -40,7 +40,8 @@ def test_json_has_every_norm_and_all_details(capsys: Shown) -> None:
     facts = json.loads(capsys.readouterr().out)
     tokens = VirtualTokens.load(SHIPPED)
     assert facts["norms"] == pytest.approx(tokens.embeddings.norm(dim=1).tolist(), abs=1e-3)
-    assert facts["details"].keys() == tokens.details.keys()
+    assert {*facts["details"], "figures"} == tokens.details.keys()
+    assert facts["figures"][0]["scores"][-1] == {"asked": "k = 50", "exact_match": 0.356, "f1": 0.455}
 
 
 def test_nothing_in_a_file_steers_the_terminal(tmp_path: Path, capsys: Shown) -> None:
