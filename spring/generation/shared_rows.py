@@ -27,6 +27,7 @@ def can_share(backbone: Backbone, inputs: Sequence[RowInput]) -> bool:
     return (
         takes_shared_prefix(backbone.model)
         and backbone.window is None
+        and bool(prefix.ids)  # none stand left of tokens at the front
         and all(row.prefix is prefix for row in inputs)
         and sum(len(row.question) for row in inputs) <= MOST_QUESTION_TOKENS
     )
