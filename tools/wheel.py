@@ -24,6 +24,7 @@ DATA = (
     "spring/web/stage.css",
     "spring/web/page.js",
     "spring/evaluation/report.html",
+    "spring/training/curve.html",
     "spring/models/card.md",
     "spring/models/tokens/smollm2-135m-instruct.safetensors",
 )

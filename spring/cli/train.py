@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spring.cli.options import (
+    add_baseline_options,
     add_model_options,
     add_question_options,
+    baselines_of,
     open_corpus,
     question_columns,
     say,
@@ -19,12 +21,16 @@ from spring.cli.options import (
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spring.data.questions import Question
     from spring.models.backbone import Backbone
+    from spring.models.virtual_tokens import VirtualTokens
+    from spring.rag.retriever import Retriever
     from spring.training.settings import TrainingSettings
     from spring.training.trainer import TrainingResult
 
 DEV_KS = (1, 5)  # the dev questions are scored at these k, and at all tokens
-DEV_PASSAGES = 3
 _SETTINGS = {  # options that are fields of TrainingSettings: type and help
     "epochs": (float, "passes over the questions"),
     "batch_size": (int, "samples in one forward pass, over all processes"),
@@ -75,6 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="continue from the run's newest checkpoint")
     for name, (kind, meaning) in _SETTINGS.items():
         add(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=f"{meaning}; default: by the backbone's size")
+    add_baseline_options(parser)
     add_question_options(parser)
     add_model_options(parser)
 
@@ -86,6 +93,8 @@ def run(options: argparse.Namespace) -> None:
     low, high = _range(options.passages)
     limit = None if options.limit is None else whole_number("--limit", options.limit)
     dev_limit = whole_number("--dev-limit", options.dev_limit)
+    if baselines_of(options) and not options.dev:
+        raise PromptError("--baseline is for the table at the end, which is made of dev questions: give --dev.")
     from spring.data.questions import read_questions
     from spring.rag.index import IndexRetriever
     from spring.training.examples import Examples, SampleSettings, gold_passages
@@ -106,9 +115,12 @@ def run(options: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
+    from spring.evaluation.drawing import PIP_INSTALL
     from spring.models.loader import load_backbone
     from spring.settings import DEFAULT_BACKBONE
     from spring.training.backbones import training_precision
+    from spring.training.curve import CURVE, can_draw, write_curve
+    from spring.training.outcome import DEV_PASSAGES
     from spring.training.quantization import rounded_to_4bit
     from spring.training.settings import default_shared_k
     from spring.training.trainer import learn
@@ -126,9 +138,13 @@ def run(options: argparse.Namespace) -> None:
     how_to_continue = f"the same command with --resume continues from the newest checkpoint in {folder}"
     try:
         backbones = [backbone, rounded_to_4bit(backbone)] if options.also_4bit else [backbone]
-        result = learn(backbones, examples, initial, settings, folder, dev, options.resume, say)
+        watch = {"watch": write_curve} if can_draw() else {}
+        say(f"The curve is in {folder / CURVE}." if watch else f"No {CURVE} is drawn: run {PIP_INSTALL}.")
+        result = learn(backbones, examples, initial, settings, folder, dev, options.resume, say, **watch)
         if int(os.environ.get("RANK", "0")) == 0:
-            _save(options, backbone, result, len(examples.questions), settings)
+            tokens = _save(options, backbone, result, len(examples.questions), settings)
+            if dev_questions:
+                _show_dev(options, backbone, tokens, dev_questions, retriever)
     except KeyboardInterrupt:
         say(f"Interrupted: {how_to_continue}.")
         raise
@@ -147,7 +163,7 @@ def _save(
     result: "TrainingResult",
     questions: int,
     settings: "TrainingSettings",
-) -> None:
+) -> "VirtualTokens":
     """Write the token file, with metadata that says how the tokens were learned."""
     from spring.models.virtual_tokens import VirtualTokens
 
@@ -168,8 +184,31 @@ def _save(
         )
     learned = f"learned from {options.questions.name} ({questions:,} questions, {steps})"
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    VirtualTokens(result.tokens, backbone.name, learned, details).save(options.output)
-    print(f"{options.output}: {len(result.tokens)} virtual tokens for {backbone.name}, {learned}.")
+    tokens = VirtualTokens(result.tokens, backbone.name, learned, details)
+    tokens.save(options.output)
+    print(f"{options.output}: {len(result.tokens)} virtual tokens for {backbone.name}, {learned}.", flush=True)
+    return tokens
+
+
+def _show_dev(
+    options: argparse.Namespace,
+    backbone: "Backbone",
+    tokens: "VirtualTokens",
+    questions: "Sequence[Question]",
+    retriever: "Retriever | None",
+) -> None:
+    """Print how the dev questions are answered with and without the tokens, and keep it in the token file."""
+    from spring.evaluation.results import as_frame
+    from spring.evaluation.summary import summarize
+    from spring.models.figures import DETAIL, as_detail
+    from spring.training.outcome import answer_dev, figures_of_rows
+
+    say(f"Answering {len(questions)} dev questions with and without the tokens ...")
+    rows = answer_dev(backbone, tokens, questions, retriever, baselines_of(options), say)
+    if rows:
+        figures = figures_of_rows(rows, options.dev.name, backbone.precision)
+        replace(tokens, details={**tokens.details, DETAIL: as_detail([figures])}).save(options.output)
+        print(as_frame(summarize(rows)).to_string(index=False))
 
 
 def _settings(options: argparse.Namespace, backbone: "Backbone") -> "TrainingSettings":

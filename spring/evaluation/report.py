@@ -3,7 +3,6 @@
 Everything in it that comes from files or from the model is escaped by the template; the curve is matplotlib's SVG.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from spring.data.questions import Question
 from spring.data.types import Passage
 from spring.errors import DocumentError, PromptError
 from spring.evaluation.differences import Difference, differences
+from spring.evaluation.drawing import PIP_INSTALL, drawing
 from spring.evaluation.results import as_frame
 from spring.evaluation.runner import Row, holds_answer
 from spring.evaluation.summary import PLAIN, Group, Summary, group_name, macro_average, summarize
@@ -25,8 +25,6 @@ from spring.evaluation.summary import PLAIN, Group, Summary, group_name, macro_a
 MACRO = "All sets, each of which counts alike"
 MOST_CHANGES = 500  # of one row of the table, in each direction
 COLOURS = {"exact_match": ("exact match", "#d97706"), "f1": ("F1", "#10b981")}
-PIP_INSTALL = 'pip install "matplotlib>=3.10,<4"'
-_INK = "#010203"  # becomes the colour of the page's text, which is another one in the dark
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +114,10 @@ def _change(difference: Difference, places: Mapping[str, str]) -> dict[str, Any]
 
 def curve(summaries: Sequence[Summary]) -> str:
     """Exact match and F1 over k with their standard errors, and the best answers in words as a level, as SVG."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure  # not pyplot, which looks for a screen
-
     ks = [summary for summary in summaries if summary.baseline in ("", "plain")]
     words = [summary for summary in summaries if summary.baseline not in ("", "plain")]
-    with mpl.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": "spring",
-            "font.family": "sans-serif",
-            "text.color": _INK,
-            "axes.edgecolor": _INK,
-            "axes.labelcolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-        }
-    ):
-        figure = Figure(figsize=(7, 3), layout="constrained")
+
+    def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for metric, (label, colour) in COLOURS.items():
             means = [getattr(summary, metric) for summary in ks]
@@ -148,8 +132,5 @@ def curve(summaries: Sequence[Summary]) -> str:
         axes.set(xlabel="k, virtual tokens", ylim=(0, 1))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :]  # without the XML declaration, which HTML does not have
-    return svg.replace(_INK, "currentColor").replace("<svg ", '<svg role="img" aria-label="Scores over k" ', 1)
+
+    return drawing((7, 3), "Scores over k", draw)

@@ -31,6 +31,12 @@ def prepare_attention(backbone: Backbone) -> None:
         backbone.model.set_attn_implementation("eager")
 
 
+def restore_attention(backbone: Backbone) -> None:
+    """Select the attention function for answering, where `prepare_attention` took another one."""
+    if backbone.model.device.type == "cpu":
+        backbone.model.set_attn_implementation("sdpa")
+
+
 @torch.no_grad()
 def require_plain_logits(backbone: Backbone) -> None:
     """Refuse a backbone whose logits are not the plain output of its output layer, which the loss computes.

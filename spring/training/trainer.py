@@ -9,6 +9,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def learn(
     dev: Sequence[Example] = (),
     resume: bool = False,
     report: Callable[[str], None] = lambda line: None,
+    watch: Callable[[Path], None] = lambda folder: None,
 ) -> TrainingResult:
     """Learn virtual tokens from examples.
 
@@ -72,6 +74,7 @@ def learn(
             the result; without any, those after the last step.
         resume: continue from the newest checkpoint in the folder, if there is one.
         report: takes progress messages, one line each.
+        watch: is called with the folder after each evaluation on dev, and when the run ends or breaks off.
 
     Raises:
         PromptError: a setting is out of range, the checkpoint belongs to another run, or a gradient is not finite.
@@ -79,7 +82,7 @@ def learn(
         OSError: the folder cannot be written.
 
     """
-    return _Run(backbones, examples, initial, settings, folder, dev, report).train(resume)
+    return _Run(backbones, examples, initial, settings, folder, dev, report, watch).train(resume)
 
 
 class _TokenMatrix(nn.Module):
@@ -127,6 +130,7 @@ class _Run:
         folder: Path,
         dev: Sequence[Example],
         report: Callable[[str], None],
+        watch: Callable[[Path], None],
     ) -> None:
         for backbone in backbones:
             initial.require(backbone.name, backbone.hidden)
@@ -137,6 +141,7 @@ class _Run:
                 require_one_device(backbone)
         self.backbones, self.examples, self.settings, self.dev = backbones, examples, settings, dev
         self.initial, self.report = initial.embeddings, report
+        self.watch = watch
         self.steps = settings.steps(len(examples.questions))
         self.accelerator = Accelerator(
             cpu=backbones[0].model.device.type == "cpu",
@@ -175,17 +180,28 @@ class _Run:
             self.report("There is no checkpoint yet: the run starts at its first step.")
         self.folder.start_log(state.step)
         self._report_length()
-        with tqdm(total=self.steps, initial=state.step, unit="step", disable=not main) as bar:
+        with tqdm(total=self.steps, initial=state.step, unit="step", disable=not main) as bar, self._watched():
             for row in self._steps():
                 bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                 bar.update()
                 self.folder.log(row)
+                if main and "dev_loss" in row and state.step < self.steps:
+                    self.watch(self.folder.path)
         if main:  # of no use to another run
             shutil.rmtree(self.folder.path / STATES_FOLDER, ignore_errors=True)
         kept = state.best if self.dev else state.average
         measured = (state.best_match, state.best_loss) if self.dev else (None, None)
         step = state.best_step if self.dev else self.steps
         return TrainingResult(kept.detach().float().cpu().clone(), self.steps, step, *measured)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Let the run be looked at when it is over, however it ends."""
+        try:
+            yield
+        finally:
+            if self.accelerator.is_main_process:
+                self.watch(self.folder.path)
 
     def _report_length(self) -> None:
         """Report the number of steps, and warn if they are too few to move the tokens.

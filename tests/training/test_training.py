@@ -19,6 +19,7 @@ from spring.cli.main import main
 from spring.data.questions import Question
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
+from spring.models.figures import figures_of
 from spring.models.tokenization import Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
@@ -380,13 +381,19 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
 ) -> None:
     output = data / "made" / "tokens.safetensors"
     given = arguments(data, tiny_llama_folder, output, "--dev", data / "dev.jsonl", "--number", 10, "--also-4bit")
-    assert main(given) == 0, capfd.readouterr().err
+    assert main([*given, "--baseline", "instruction"]) == 0, capfd.readouterr().err
+    written, header, *table = capfd.readouterr().out.splitlines()
+    assert written.startswith(f"{output}: 10 virtual tokens for tiny-llama")
+    assert [header.split()[0], *(row.split()[0] for row in table)] == ["k", "0", "10", "in"]
     tokens = VirtualTokens.load(output)
+    [figures] = figures_of(tokens.details)
+    assert (figures.data, figures.questions) == ("dev.jsonl", 1)
+    assert [score.name for score in figures.scores] == ["k = 0", "k = 10", "in words (instruction)"]
     assert (len(tokens), tokens.backbone) == (10, "tiny-llama")
     assert tokens.learned.startswith("learned from train.jsonl (3 questions, ")
     assert {"data", "questions", "steps", "seed", "command", "settings", "dev", "precision"} <= set(tokens.details)
     assert "exact match" in tokens.details["dev"]
-    assert (output.with_suffix(".run") / "log.csv").is_file()
+    assert (output.with_suffix(".run") / "curve.html").is_file()
     documents = data / "corpus.jsonl"
     asked = ["ask", QUESTION, "--documents", str(documents), "--backbone", str(tiny_llama_folder)]
     asked += ["--tokens", str(output), "--virtual-tokens", "0", "10", "--json", "--max-new-tokens", "3"]
@@ -485,6 +492,7 @@ def test_passages_in_the_rows_need_no_corpus(data: Path, tiny_llama_folder: Path
         (("--number", 0), "The number of virtual tokens must be 1 to 1024, not 0."),
         (("--learning-rate", 0), "The learning rate must be above 0, not 0.0."),
         (("--dev", "none.jsonl"), "cannot be read"),
+        (("--baseline", "examples"), "the table at the end, which is made of dev questions: give --dev"),
         (("--init", "exmaples"), "There are no initial values 'exmaples': choose instruction, examples, random, a"),
     ],
 )
