@@ -15,6 +15,7 @@ from spring import __version__
 from spring.cli.options import say
 from spring.cli.parser import OneLineParser
 from spring.errors import SpringError
+from spring.settings import SHORT_SPINS
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -77,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 for wrong use or bad input; 130 after Ctrl-C.
 
     """
+    for name, value in SHORT_SPINS.items():
+        os.environ.setdefault(name, value)  # before a command imports torch
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 from spring.errors import PromptError
 from spring.generation.host import ModelHost
 from spring.generation.kv_cache import Prefix, copy_prefix, new_cache
-from spring.generation.stream import PREFILL_CHUNK, read_piece
+from spring.generation.stream import piece_length, read_piece
 from spring.generation.teacher_forcing import Branch, Ids, parts_of, score_branches
 from spring.generation.types import AnswerAttribution, Attribution, GenerationRequest, PromptDraft, check_ks
 from spring.models.tokenization import Tokenization
@@ -143,7 +143,7 @@ class LeaveOneOut:
             if not asked:
                 continue
             virtual_tokens = max(branch.virtual_tokens for branch in asked)
-            limit = PREFILL_CHUNK[self._backbone.model.device.type]
+            limit = piece_length(self._backbone)
             parts = list(parts_of(asked, limit))
             # What follows a passage left out is read in the pass that scores: one pass of the model less.
             once = chat in self._read and len(parts) == 1

@@ -17,9 +17,16 @@ from spring.generation.sampling import Sampler
 from spring.generation.shared_rows import SharedRows, can_share
 from spring.generation.stacked_rows import StackedRows
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress, check_ks
+from spring.models.backbone import Backbone
 
 # Passages are read in pieces of at most so many tokens, so that Stop need not wait for all of them.
 PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
+
+
+def piece_length(backbone: Backbone) -> int:
+    """The most tokens of a piece: on a CPU twice as many in bf16, which reads them at least twice as fast."""
+    device = backbone.model.device.type
+    return PREFILL_CHUNK[device] * (2 if device == "cpu" and backbone.model.dtype == torch.bfloat16 else 1)
 
 
 class Stream:
@@ -154,7 +161,7 @@ def read_piece(host: ModelHost, prefix: Prefix, virtual_tokens: int) -> bool:
     embeddings = torch.cat([passages, virtual.to(passages)], dim=1)
     if not embeddings.shape[1]:
         return False
-    pieces = -(-embeddings.shape[1] // PREFILL_CHUNK[backbone.model.device.type])  # of about equal length
+    pieces = -(-embeddings.shape[1] // piece_length(backbone))  # of about equal length
     # The inner model: logits of the passages are not needed.
     backbone.model.base_model(
         inputs_embeds=embeddings.chunk(pieces, dim=1)[0], **{backbone.cache_keyword: prefix.cache}

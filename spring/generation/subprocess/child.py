@@ -22,6 +22,7 @@ from spring.generation.subprocess.protocol import (
     read_report,
     send_command,
 )
+from spring.settings import SHORT_SPINS
 
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
 ROOT = Path(__file__).parents[3]
@@ -44,7 +45,7 @@ class Child:
             command,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+            env={**SHORT_SPINS, **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
             start_new_session=True,  # Ctrl-C goes to the server only; the child exits when that does
         )
         theirs.close()
