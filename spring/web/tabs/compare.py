@@ -15,7 +15,7 @@ from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.what_if import CLEARED as NO_PASSAGES
 from spring.web.tabs.what_if import COLLECT, Asked, WhatIf
-from spring.web.tabs.wiring import StreamingAction, Updates, buttons
+from spring.web.tabs.wiring import Pace, StreamingAction, Updates, buttons
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
@@ -121,11 +121,11 @@ class CompareTab(Tab):
         asked = self.what_if.asked(queued.visitor, base, edits)
         asked = asked or self._asked(queued.visitor, question, collection, expected)
         settings = comparison_settings((0, k), passage_count, max_new_tokens, baseline, temperature)
-        last = None
+        last, pace = None, Pace()
         for comparison in compare(self.shared.engine, asked.retriever, asked.question, settings, asked.hits):
-            if not blind:
+            if not blind and pace.is_due():
                 yield self._snapshot(comparison, asked, is_first=last is None)
-            elif last is None:
+            elif blind and last is None:
                 yield self.blind.running(comparison, asked)
             last = comparison
             if queued.over:

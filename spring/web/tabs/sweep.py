@@ -13,7 +13,7 @@ from spring.web.html import evaluation as evaluation_html
 from spring.web.shared import Shared
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
-from spring.web.tabs.wiring import StreamingAction, Updates, buttons
+from spring.web.tabs.wiring import Pace, StreamingAction, Updates, buttons
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
 
@@ -75,10 +75,11 @@ class SweepTab(Tab):
         golden = documents.expected_answers(question, expected)
         library = documents.library(collection, queued.visitor)
         settings = comparison_settings(every_k(len(engine.tokens)), passage_count, max_new_tokens, baseline)
-        last = None
+        last, pace = None, Pace()
         for comparison in compare(engine, library.retriever, question_text(question), settings):
             hidden = {"plot": gr.update(visible=False), **buttons(True)} if last is None else {}
-            yield {**_frames(comparison, golden), **hidden}
+            if pace.is_due():
+                yield {**_frames(comparison, golden), **hidden}
             last = comparison
             if queued.over:
                 break

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
@@ -81,6 +82,26 @@ def parameters(handler: Callable[..., Any], components: Components) -> dict[str,
     expected = inspect.signature(handler).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in expected.values())
     return dict(components) if takes_all else {name: components[name] for name in expected if name in components}
+
+
+SHOW_EVERY = 0.05  # seconds from one snapshot to the next: a page that draws 20 a second is read as one that flows
+
+
+class Pace:
+    """When to show a snapshot: the model may write faster than a browser draws.
+
+    Who leaves snapshots out shows the last one in the end.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        """Whether none was shown for a while."""
+        if (now := time.monotonic()) < self._next:
+            return False
+        self._next = now + SHOW_EVERY
+        return True
 
 
 @dataclass(kw_only=True)
