@@ -3,12 +3,8 @@
 import json
 import signal
 
-import psutil
-
 from benchmarks.visitor import Visitor, answers_of, text_of
-from spring.web.visitors.uploads import Uploads
 from tests.live.conftest import reader
-from tests.support.servers import HANG, in_a_loop, start
 
 QUESTION = "What is the secret word of the keeper?"
 DIED = "The model has stopped unexpectedly and is being loaded again: please ask again."
@@ -34,26 +30,6 @@ def test_the_model_killed_while_answering_is_loaded_again_and_nothing_is_lost(se
 
     with_neighbour(attack)
     assert len([child for child in server.process.children() if child.is_running()]) == 1
-
-
-def test_the_server_killed_leaves_nothing_behind(endless_model, document, tmp_path) -> None:
-    async def upload_and_answer(running) -> None:
-        async with Visitor(running.url) as visitor:
-            await visitor.upload(document("left"))
-
-    first = start(*endless_model, tmp_path / "files", tmp_path / "log")
-    in_a_loop(upload_and_answer(first))
-    model = first.model
-    assert "left.txt" in first.uploaded
-    first.process.kill()
-    first.process.wait()
-    psutil.wait_procs([model], timeout=HANG)
-    assert not model.is_running() or model.status() == psutil.STATUS_ZOMBIE
-    assert "left.txt" in first.uploaded  # nobody was left to remove it
-    next_one = Uploads(tmp_path / "files")  # as the next server makes it
-    assert first.uploaded == []
-    assert len(list((tmp_path / "files").glob("*/lock"))) == 1
-    next_one.close()
 
 
 def test_what_a_visitor_saw_of_an_error_is_no_traceback(server, with_neighbour) -> None:

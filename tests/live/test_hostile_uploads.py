@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.visitor import Visitor, text_of
 from spring.models.backbone import Backbone
+from spring.web.visitors.uploads import Uploads
 from tests.conftest import new_engine
 from tests.support.hostile import hostile_files, slow_pdf
-from tests.support.servers import Server, in_a_loop, start, stop, until
+from tests.support.servers import HANG, Server, in_a_loop, start, stop, until
 
 ORLO = "Orlo station"
 QUESTION = "Who designed the lighthouse tower at Skerl Point?"
@@ -57,7 +59,6 @@ def server(
     places = (tiny_llama_folder, folder / "tokens.safetensors", folder / "files", folder / "log")
     running = start(*places, TMPDIR=str(temporary))
     yield running
-    assert running.process.poll() is None
     stop(running)
     assert "Traceback" not in (folder / "log").read_text()
 
@@ -176,8 +177,28 @@ def test_a_visitor_who_leaves_ends_the_reading(server: Server, temporary: Path, 
 
 
 def test_after_all_of_them_another_visitor_is_answered_as_before(server: Server, before: Before) -> None:
-    """The last test here: memory, threads and handles came back too."""
+    """Memory, threads and handles came back too."""
     assert in_a_loop(ask(server)) == before.answers
     assert server.memory < before.memory + 100 * MIB  # of 1 GB and more that some of the files are after
     # Gradio's pool lets go of its threads after 10 s
     server.wait(lambda: server.threads <= before.threads + 2 and server.handles <= before.handles + 10)
+
+
+def test_killed_it_leaves_nothing_behind(server: Server, good: Path) -> None:
+    """The last test here: the model ends with its server, and the next server removes what was uploaded."""
+
+    async def send() -> None:
+        async with Visitor(server.url) as visitor:
+            await visitor.upload(good)
+
+    model = server.model
+    in_a_loop(send())
+    server.process.kill()
+    server.process.wait()
+    psutil.wait_procs([model], timeout=HANG)
+    assert not model.is_running() or model.status() == psutil.STATUS_ZOMBIE
+    assert "good.txt" in server.uploaded  # nobody was left to remove it
+    next_one = Uploads(server.files)  # as the next server makes it
+    assert server.uploaded == []
+    assert len(list(server.files.glob("*/lock"))) == 1
+    next_one.close()

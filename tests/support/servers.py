@@ -138,8 +138,9 @@ def start(folder: Path, tokens: Path, files: Path, log: Path, **settings: str) -
 
 def stop(server: Server) -> None:
     """Kill the server and its model."""
-    for process in (server.process, *server.process.children()):
-        process.kill()
+    with suppress(psutil.NoSuchProcess):  # a test may have killed it
+        for process in (server.process, *server.process.children()):
+            process.kill()
     server.process.wait()
 
 
