@@ -23,6 +23,8 @@ from spring.rag.library import load_samples, open_collections  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
 from spring.web.launch import launch  # noqa: E402
 
+RECONNECT_SECONDS = 5.0  # between two attempts to reach the server of a served model
+
 
 def tell(line: str) -> None:
     """Print a line with the seconds since the start."""
@@ -50,7 +52,7 @@ def serve(engine: Future[Engine], settings: AppSettings) -> None:
 
 
 def load(engine: Future[Engine], settings: AppSettings) -> None:
-    """Load the model: in a process of its own, but on ZeroGPU in this one."""
+    """Load the model: in a process of its own, on ZeroGPU in this one; or connect to the server that has it."""
     tell("the model is loading ...")
     options: dict[str, Any] = {
         "backbone": settings.backbone,
@@ -59,7 +61,9 @@ def load(engine: Future[Engine], settings: AppSettings) -> None:
         "cache_bytes": settings.cache_megabytes * 2**20,
     }
     try:
-        if settings.zero_gpu:
+        if settings.engine_url:
+            engine.set_result(connect(settings))
+        elif settings.zero_gpu:
             from spring.web.zero_gpu import load_for_zero_gpu  # torch takes seconds
 
             engine.set_result(load_for_zero_gpu(**options))
@@ -69,6 +73,19 @@ def load(engine: Future[Engine], settings: AppSettings) -> None:
         engine.set_exception(error)
         raise
     tell("the model answers")
+
+
+def connect(settings: AppSettings) -> Engine:
+    """Connect to the server that has the model; wait for one that is not there yet."""
+    from spring.generation.openai.engine import OpenAiEngine
+    from spring.generation.openai.server import UnreachableError
+
+    while True:
+        try:
+            return OpenAiEngine(settings.backbone, settings.engine_url, settings.engine_model, settings.engine_key)
+        except UnreachableError:
+            tell("the model's server cannot be reached yet; it is tried again ...")
+            time.sleep(RECONNECT_SECONDS)
 
 
 if __name__ == "__main__":

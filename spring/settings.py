@@ -10,6 +10,7 @@ from spring.errors import SpringError
 
 DEFAULT_BACKBONE = "smollm2-135m-instruct"
 MIB = 2**20
+SERVED_AT_ONCE = 16
 # How often a thread of OpenMP's looks for work before it sleeps. Where another process wants the core, the library's
 # own 300,000 times are milliseconds for each of the hundreds of products of a token.
 SHORT_SPINS: Mapping[str, str] = MappingProxyType({"GOMP_SPINCOUNT": "5000"})
@@ -53,6 +54,10 @@ class AppSettings:
     backbone: str = _variable("SPRING_BACKBONE", DEFAULT_BACKBONE)  # known name or hub id (@REVISION), or a folder
     tokens: str | None = _variable("SPRING_TOKENS", None)  # a token file, or OWNER/NAME/FILE[@REVISION] on the hub
     precision: str = _variable("SPRING_PRECISION", "auto")  # auto, 4bit, 4bit-double, bf16, fp32 or int4
+    engine_url: str = _variable("SPRING_ENGINE_URL", "")  # of a server that has the model; empty: it is loaded here
+    engine_model: str = _variable("SPRING_ENGINE_MODEL", "")  # its name there; empty: the only one
+    engine_key: str = field(default="", repr=False, metadata={"variable": "SPRING_ENGINE_KEY"})  # of that server
+    at_once: int = _variable("SPRING_AT_ONCE", 0)  # comparisons at the same time; 0: as suits the engine
     cache_megabytes: int = _variable("SPRING_CACHE_MB", 512)  # for the keys and values of passages
     upload_megabytes: int = _variable("SPRING_UPLOAD_MB", 20)  # largest uploaded file
     answer_seconds: int = _variable("SPRING_ANSWER_SECONDS", 120)  # longest time of one request
@@ -66,6 +71,11 @@ class AppSettings:
     collections: tuple[tuple[str, str], ...] = _variable("SPRING_COLLECTIONS", ())  # NAME=DIR,... of indexes to offer
     mcp: bool = _variable("SPRING_MCP", False)  # offer the tool `compare` to assistants
     zero_gpu: bool = _variable("SPACES_ZERO_GPU", False)  # set by Spaces where a GPU is lent for one call at a time
+
+    @property
+    def comparisons_at_once(self) -> int:
+        """How many run at the same time: one on a model that is here, more on a served one, which makes batches."""
+        return self.at_once or (SERVED_AT_ONCE if self.engine_url else 1)
 
     @property
     def limits(self) -> ReadingLimits:

@@ -8,6 +8,7 @@ from spring.errors import SpringError
 from spring.settings import DEFAULT_BACKBONE, AppSettings
 
 NUMBERS = (
+    "SPRING_AT_ONCE",
     "SPRING_CACHE_MB",
     "SPRING_UPLOAD_MB",
     "SPRING_ANSWER_SECONDS",
@@ -25,6 +26,9 @@ VALUES: dict[str, tuple[str, object]] = {
     "SPRING_BACKBONE": ("mistral-7b", "mistral-7b"),
     "SPRING_TOKENS": ("/data/tokens.safetensors", "/data/tokens.safetensors"),
     "SPRING_PRECISION": ("4bit", "4bit"),
+    "SPRING_ENGINE_URL": ("http://gpu:8000/v1", "http://gpu:8000/v1"),
+    "SPRING_ENGINE_MODEL": ("spring", "spring"),
+    "SPRING_ENGINE_KEY": ("key", "key"),
     "SPRING_MCP": ("1", True),
     "SPRING_COLLECTIONS": ("Wiki=/data/wiki, Town minutes = /b", (("Wiki", "/data/wiki"), ("Town minutes", "/b"))),
     "SPACES_ZERO_GPU": ("true", True),
@@ -80,3 +84,11 @@ def test_a_number_that_is_none_is_refused_by_the_variables_name(name: str, text:
 def test_collections_are_pairs_with_each_name_once(text: str) -> None:
     with pytest.raises(SpringError, match="SPRING_COLLECTIONS must be NAME=DIR"):
         AppSettings.from_environment({"SPRING_COLLECTIONS": text})
+
+
+def test_comparisons_run_at_once_where_the_model_is_served_and_its_key_is_not_shown() -> None:
+    assert AppSettings.from_environment({}).comparisons_at_once == 1
+    served = AppSettings.from_environment({"SPRING_ENGINE_URL": "http://gpu", "SPRING_ENGINE_KEY": "sekret"})
+    assert served.comparisons_at_once > 1
+    assert "sekret" not in repr(served)
+    assert AppSettings.from_environment({"SPRING_AT_ONCE": "3"}).comparisons_at_once == 3

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from spring.cli.options import (
     add_baseline_options,
+    add_engine_options,
     add_model_options,
     add_tokens_option,
     baselines_of,
-    load,
+    open_engine,
     open_retriever,
     say,
 )
@@ -38,13 +39,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
+    add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Ask, and print the answers."""
     from spring.generation.comparison import ComparisonSettings, as_dict, compare
     from spring.generation.types import DecodingOptions
-    from spring.models.virtual_tokens import describe
+    from spring.models.catalog import origin
     from spring.rag.prompt import build_prompt
 
     settings = ComparisonSettings(
@@ -55,15 +57,16 @@ def run(options: argparse.Namespace) -> None:
     )
     build_prompt([], options.question)  # refuse an empty question before the model is loaded
     retriever, collection = open_retriever(options.documents)
-    engine = load(options)
+    engine = open_engine(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=(0, len(engine.tokens)))
     comparisons = compare(engine, retriever, options.question, settings)
     next(comparisons)  # a bad request is refused now, in one line
     for result in collection.results:
         say(result.line)
-    backbone = engine.backbone
-    say(f"{backbone.name} ({backbone.precision}, {backbone.precision_reason}); {describe(engine.tokens)}")
+    backbone, tokens = engine.backbone, engine.tokens
+    whose = origin(len(tokens), backbone.name, tokens.learned)
+    say(f"{backbone.name} ({backbone.precision}, {backbone.precision_reason}); {whose}")
     *_, comparison = comparisons
     for note in comparison.notes:
         say(note)

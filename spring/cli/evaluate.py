@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from spring.cli.options import (
     add_baseline_options,
+    add_engine_options,
     add_model_options,
     add_question_options,
     add_tokens_option,
     baselines_of,
-    load,
     open_corpus,
+    open_engine,
     question_sets,
     say,
     whole_number,
@@ -23,11 +24,11 @@ from spring.cli.options import (
 
 if TYPE_CHECKING:
     from spring.data.questions import Question
+    from spring.evaluation.identity import IdentifiedEngine
     from spring.evaluation.results import RowsFile
     from spring.evaluation.runner import Row
     from spring.evaluation.summary import Group
     from spring.generation.comparison import ComparisonSettings
-    from spring.generation.engine import LocalEngine
     from spring.rag.retriever import Retriever
 
 
@@ -61,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_model_options(parser)
     add_tokens_option(parser)
+    add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -86,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         require_report(options.report)
     every = question_sets(options.questions, options)
     retriever, _ = open_corpus(options.corpus) if options.corpus else (None, None)
-    engine = load(options)
+    engine = open_engine(options)
     if not options.virtual_tokens:
         settings = replace(settings, virtual_tokens=usual_ks(len(engine.tokens)))
     identity = run_identity(engine, settings, retriever, every)
@@ -118,7 +120,7 @@ def _require_row(against: "Group", named: str, settings: "ComparisonSettings", r
 
 
 def _ask(
-    engine: "LocalEngine",
+    engine: "IdentifiedEngine",
     sets: "Mapping[str, Sequence[Question]]",
     retriever: "Retriever | None",
     settings: "ComparisonSettings",
@@ -163,7 +165,7 @@ def _kept(file: "RowsFile | None", name: str, questions: "Sequence[Question]") -
 def _print(
     rows: "dict[str, list[Row]]",
     failed: Sequence[str],
-    engine: "LocalEngine",
+    engine: "IdentifiedEngine",
     settings: "ComparisonSettings",
     against: "Group",
     as_object: bool,

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they do with them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from spring.data.questions import Question, QuestionColumns
     from spring.data.types import Collection
     from spring.generation.engine import LocalEngine
+    from spring.generation.openai.engine import OpenAiEngine
     from spring.rag.bm25 import Bm25Retriever
     from spring.rag.index import IndexRetriever
     from spring.rag.prompt import Baseline
@@ -35,6 +37,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="auto: 4-bit NF4 on a GPU; on a CPU int4 (bf16 to read, 4 bits to write) where it is faster, else fp32; "
         "4bit-double quantizes NF4's scales too",
     )
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Which server to ask instead of a model that is loaded here."""
+    parser.add_argument(
+        "--engine-url",
+        metavar="URL",
+        help="ask a server that has an exported model, as http://HOST:8000/v1; --backbone is then the exported folder, "
+        "and SPRING_ENGINE_KEY holds the server's key",
+    )
+    parser.add_argument("--engine-model", metavar="NAME", help="the model's name there; default: the only one")
 
 
 def add_baseline_options(parser: argparse.ArgumentParser) -> None:
@@ -188,17 +201,45 @@ def open_corpus(paths: Sequence[Path]) -> "tuple[Bm25Retriever | IndexRetriever,
     return retriever, collection
 
 
+def layout_of(options: argparse.Namespace) -> str:
+    """The layout that the options of `add_tokens_option` name.
+
+    Raises:
+        PromptError: two are named.
+
+    """
+    front = options.position == "front"
+    if front and options.layout:
+        raise PromptError("With --position front nothing is encoded around the tokens: leave --layout out.")
+    return "front" if front else options.layout or "training"
+
+
+def open_engine(options: argparse.Namespace) -> "LocalEngine | OpenAiEngine":
+    """Connect to the server that the options name, else load the backbone.
+
+    Raises:
+        PromptError: an option that belongs to a model loaded here is given as well.
+
+    """
+    if not options.engine_url:
+        return load(options)
+    if options.tokens or options.precision != "auto" or not options.backbone:
+        raise PromptError(
+            "With --engine-url the exported folder is the --backbone; it has its tokens, and the server its precision."
+        )
+    from spring.generation.openai.engine import OpenAiEngine
+
+    key = os.environ.get("SPRING_ENGINE_KEY", "")
+    return OpenAiEngine(options.backbone, options.engine_url, options.engine_model or "", key, layout_of(options))
+
+
 def load(options: argparse.Namespace) -> "LocalEngine":
     """Load the backbone and the tokens that the options name."""
     from spring.generation.engine import load_engine
     from spring.settings import DEFAULT_BACKBONE
 
-    front = options.position == "front"
-    if front and options.layout:
-        raise PromptError("With --position front nothing is encoded around the tokens: leave --layout out.")
-    layout = "front" if front else options.layout or "training"
-    name = options.backbone or DEFAULT_BACKBONE
-    engine = load_engine(name, options.tokens, options.precision, report=say, layout=layout)
+    name, front = options.backbone or DEFAULT_BACKBONE, options.position == "front"
+    engine = load_engine(name, options.tokens, options.precision, report=say, layout=layout_of(options))
     if engine.tokens.at_front != front:
         place = "front" if engine.tokens.at_front else "seam"
         say(f"These tokens were learned for another place: --position {place} puts them there.")

@@ -3,25 +3,33 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from spring.data.questions import Question
 from spring.generation.comparison import ComparisonSettings
+from spring.generation.types import Engine
 from spring.rag.prompt import INSTRUCTION, worked_examples
 from spring.rag.retriever import Retriever
 from spring.rag.terms import RULES
 
-if TYPE_CHECKING:  # it needs torch, and the page uses `results`, which needs this module
-    from spring.generation.engine import LocalEngine
-
 Identity = Mapping[str, str]
+
+
+class IdentifiedEngine(Engine, Protocol):
+    """An engine that can tell what its answers depend on."""
+
+    @property
+    def identity(self) -> Identity:
+        """Of the backbone, its tokenizer and its tokens, as names and values; what is long is a SHA-256."""
+
+
 _QUESTIONS = "questions of "
 _SHOWN = 60  # characters of a value in a sentence
 _HASH = 64  # characters of a SHA-256
 
 
 def run_identity(
-    engine: "LocalEngine",
+    engine: IdentifiedEngine,
     settings: ComparisonSettings,
     retriever: Retriever | None,
     sets: Mapping[str, Sequence[Question]],
@@ -36,16 +44,10 @@ def run_identity(
         sets: all questions of each file, by the name of the set.
 
     """
-    backbone, tokens = engine.backbone, engine.tokens
-    decoding = settings.decoding
-    words = [INSTRUCTION, worked_examples(), str(backbone.tokenizer.chat_template or "")]
+    decoding, identity = settings.decoding, dict(engine.identity)
+    words = [INSTRUCTION, worked_examples(), identity.pop("chat template")]
     return {
-        "backbone": backbone.name,
-        "precision": backbone.precision,
-        "weights": backbone.fingerprint,
-        "tokenizer": _digest([backbone.tokenizer.backend_tokenizer.to_str()]),
-        "layout": backbone.tokenization.layout,
-        "token file": hashlib.sha256(tokens.embeddings.numpy().tobytes()).hexdigest(),
+        **identity,
         "words of the baselines": _digest(words),
         "number of passages": str(settings.passages),
         "new tokens": str(decoding.max_new_tokens),

@@ -1,7 +1,8 @@
 """The engine that generates on a backbone in this process, and how one is loaded."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,20 @@ class LocalEngine:
         self._thread = ModelThread(make_room=self.prefixes.clear)
 
     ready = True  # from the start: the model is loaded
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What the answers depend on, as names and values; what is long is a SHA-256."""
+        tokenizer = self.backbone.tokenizer
+        return {
+            "backbone": self.backbone.name,
+            "precision": self.backbone.precision,
+            "weights": self.backbone.fingerprint,
+            "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode() + b"\0").hexdigest(),
+            "chat template": str(tokenizer.chat_template or ""),
+            "layout": self.backbone.tokenization.layout,
+            "token file": hashlib.sha256(self.tokens.embeddings.numpy().tobytes()).hexdigest(),
+        }
 
     @property
     def device(self) -> str:

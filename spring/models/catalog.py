@@ -146,3 +146,10 @@ def _folder_name(folder: Path) -> str:
     if folder.parent.name == "snapshots" and repository.startswith("models--"):
         return repository.removeprefix("models--").replace("--", "/")
     return folder.name
+
+
+def origin(number: int, backbone: str, learned: str) -> str:
+    """One line on where virtual tokens come from."""
+    if not learned:
+        return f"{number} initial values for {backbone} (the instruction's embeddings), not learned yet"
+    return f"{number} tokens for {backbone}, {learned}"

@@ -131,6 +131,7 @@ def _write(
         stored=own.embeddings.dtype,
         weights=weights,
         tokenizer=hashlib.sha256(plain.backend_tokenizer.to_str().encode() + b"\0").hexdigest(),
+        tokenizer_file=hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest(),
         token_file=hashlib.sha256(tokens.embeddings.numpy().tobytes()).hexdigest(),
         chat=_chat_frame(tokenization),
         chat_template=str(plain.chat_template or ""),

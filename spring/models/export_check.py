@@ -146,10 +146,12 @@ def _probe(model: Backbone, prompt: list[int]) -> tuple[float, Probe]:
     generated = model.model.generate(  # type: ignore[operator]
         torch.tensor([prompt], device=model.model.device),
         generation_config=GenerationConfig(
-            max_new_tokens=PROBE_TOKENS, eos_token_id=sorted(model.eos_ids) or None, pad_token_id=0
+            max_new_tokens=PROBE_TOKENS,
+            eos_token_id=sorted(model.eos_ids) or None,
+            pad_token_id=0,
+            output_logits=True,
+            return_dict_in_generate=True,
         ),
-        output_logits=True,
-        return_dict_in_generate=True,
     )
     ahead = [float(best - second) for step in generated.logits for best, second in [step[0].float().topk(2)[0]]]
     number = next((place for place, distance in enumerate(ahead) if place and distance < CLEAR), len(ahead))

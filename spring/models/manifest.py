@@ -43,6 +43,7 @@ class Manifest:
     stored: str  # type of the embeddings as stored: "F32", "BF16" or "F16"
     weights: str  # `Backbone.fingerprint`
     tokenizer: str  # SHA-256 of the backbone's own
+    tokenizer_file: str  # SHA-256 of the exported tokenizer.json
     token_file: str  # SHA-256 of the virtual tokens in float32
     chat: ChatFrame | None  # None: the tokenizer has no chat template
     chat_template: str

@@ -28,14 +28,17 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerBase
 
 from spring.errors import BackboneError, PromptError
 from spring.rag.prompt import Prompt
 from spring.settings import DEFAULT_BACKBONE
+
+if TYPE_CHECKING:  # transformers imports torch, which an engine without weights need not wait for
+    from transformers import PreTrainedTokenizerBase
 
 LAYOUTS = ("training", "recipe", "front")
 
@@ -55,7 +58,7 @@ class Tokenization:
     """
 
     name: str
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: "PreTrainedTokenizerBase"
     layout: str = "training"
 
     def __post_init__(self) -> None:
@@ -93,6 +96,11 @@ class Tokenization:
     def decode_exactly(self, ids: Sequence[int]) -> str:
         """Text of generated ids without special tokens; white space is kept."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def ids_of(self, text: str) -> list[int]:
+        """Ids of a text by itself, without those that the tokenizer puts around a prompt."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def token_name(self, id: int) -> str:
         """Text of one id, for example "<|im_end|>"; special tokens are written out."""
@@ -134,7 +142,7 @@ class Tokenization:
         return _split(ids, ids.index(tokenizer.convert_tokens_to_ids(token)), 1)
 
     @cached_property
-    def _seam_tokenizer(self) -> tuple[PreTrainedTokenizerBase, str]:
+    def _seam_tokenizer(self) -> "tuple[PreTrainedTokenizerBase, str]":
         """A copy of the tokenizer that knows one more token, and that token, which no document can guess."""
         token = f"[seam {secrets.token_hex(8)}]"
         tokenizer = copy.deepcopy(self.tokenizer)

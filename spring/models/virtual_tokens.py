@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from spring.errors import TokenFileError
-from spring.models.catalog import PUBLISHED_FILES
+from spring.models.catalog import PUBLISHED_FILES, origin
 from spring.models.token_files import read_pt, read_safetensors
 
 TOKEN_FILES = (".safetensors", ".pt")  # endings of their names
@@ -161,6 +161,4 @@ class VirtualTokens:
 
 def describe(tokens: VirtualTokens) -> str:
     """One line on the origin of the tokens, for the page and the command line."""
-    if not tokens.learned:
-        return f"{len(tokens)} initial values for {tokens.backbone} (the instruction's embeddings), not learned yet"
-    return f"{len(tokens)} tokens for {tokens.backbone}, {tokens.learned}"
+    return origin(len(tokens), tokens.backbone, tokens.learned)

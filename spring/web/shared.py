@@ -50,7 +50,7 @@ class Shared:
         self.settings = settings or AppSettings.from_environment({})
         self._away = connections.away if connections else lambda visitor: 0.0
         self._queues: list[RequestQueue] = []
-        self.queue = self.new_queue(self.settings.answer_seconds)
+        self.queue = self.new_queue(self.settings.answer_seconds, at_once=self.settings.comparisons_at_once)
         self.reading = self.new_queue(READING_SECONDS, at_once=self.settings.limits.children)
         megabyte = 2**20
         self.sessions = Sessions(

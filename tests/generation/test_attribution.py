@@ -10,8 +10,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from spring.errors import ModelError, PromptError
 from spring.generation.attribution import as_dict, attribute
 from spring.generation.comparison import Comparison, ComparisonSettings, compare
+from spring.generation.conditions import token_texts
 from spring.generation.engine import LocalEngine
-from spring.generation.leave_one_out import token_texts
 from spring.generation.stream import PREFILL_CHUNK
 from spring.generation.types import Attribution, DecodingOptions, GenerationRequest, PromptDraft
 from spring.models.backbone import Backbone

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from spring.cli.main import main
-from spring.errors import BackboneError, SpringError
+from spring.data.types import Passage
+from spring.errors import BackboneError, PromptError, SpringError
 from spring.models import export, export_check
 from spring.models.export import export_model
 from spring.models.export_weights import own_weights, tensors_with_tokens
+from spring.models.exported import read_exported
 from spring.models.finder import Source
 from spring.models.loader import load_backbone
 from spring.models.manifest import read_manifest
 from spring.models.virtual_tokens import VirtualTokens
 from spring.models.weight_files import write_model
+from spring.rag.prompt import build_prompt
 from tests.conftest import PROMPT, one_line
 
 SHARD = 200_000  # bytes: several files
@@ -249,3 +253,36 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, text: bytes) -> None:
     one_line(error)
     with pytest.raises(BackboneError, match="no folder that"):
         read_manifest(tmp_path / "nowhere")
+
+
+def test_a_folder_with_another_tokenizer_is_refused(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    folder, _, output = made
+    for name in ("spring.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((output / name).read_bytes())
+    assert read_exported(tmp_path).manifest == read_manifest(output)
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    with pytest.raises(BackboneError, match="not the one that was exported") as error:
+        read_exported(tmp_path)
+    one_line(error)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(BackboneError, match="is missing"):
+        read_exported(tmp_path)
+    with pytest.raises(BackboneError, match="no layout"):
+        read_exported(tmp_path, "upside down")
+
+
+def test_without_weights_texts_are_encoded_and_decoded_as_with_them(made: tuple[Path, Path, Path]) -> None:
+    folder, _, output = made
+    ours = load_backbone(str(folder), "fp32").tokenization
+    there = read_exported(output).tokenization
+    prompts = [PROMPT, build_prompt([Passage("a", 1, 0, "</s> <|im_start|> naïve \U0001f600 東京")], "Who?\n")]
+    for layout in ("training", "recipe"):
+        ours, there = replace(ours, layout=layout), replace(there, layout=layout)
+        for prompt in prompts:
+            assert there.encode(prompt) == ours.encode(prompt)
+            ids = ours.encode(prompt)[1]
+            assert there.decode(ids) == ours.decode(ids)
+            assert [there.token_name(id) for id in ids] == [ours.token_name(id) for id in ids]
+    assert there.ids_of("a lamp") == ours.ids_of("a lamp")
+    with pytest.raises(PromptError, match="no chat template"):
+        there.encode(PROMPT, chat=True)

@@ -153,3 +153,20 @@ def test_several_may_run_at_once(clock) -> None:
     assert runs(queue, first)
     assert runs(queue, second)
     assert not runs(queue, third)
+
+
+def test_several_run_at_once_and_the_next_is_who_has_waited_longest(clock) -> None:
+    queue = RequestQueue(at_once=3)
+    running = [taken(queue, name, "one address") for name in "abc"]
+    assert all(runs(queue, queued) for queued in running)
+    fourth, fifth = taken(queue, "d"), taken(queue, "e")
+    waiting, behind = queue.wait(fourth), queue.wait(fifth)
+    assert (next(waiting), next(behind)) == (1, 2)
+    queue.finish(running[1])
+    assert list(waiting) == []
+    assert next(behind) == 1
+    queue.end("a")
+    assert list(behind) == []
+    for queued in (*running, fourth, fifth):
+        queue.finish(queued)
+    assert queue.idle

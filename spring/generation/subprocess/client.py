@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from spring.errors import ModelError
+from spring.generation.facts import RemoteBackbone, RemoteTokens
 from spring.generation.subprocess.child import DIED, Child, Mailbox
 from spring.generation.subprocess.protocol import (
     Answered,
@@ -32,28 +32,6 @@ from spring.generation.types import GREEDY, Attribution, DecodingOptions, Genera
 STEPS_AHEAD = 2  # requested and not yet read: the model makes one while the other is on its way
 PAUSE_WITHOUT_ROOM = 5.0  # seconds until a process that could not be started is tried again
 LONGEST_PAUSE = 60.0  # seconds between two attempts to load
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteBackbone:
-    """Facts about the child's backbone."""
-
-    name: str
-    precision: str
-    precision_reason: str
-    context_length: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteTokens:
-    """Facts about the child's virtual tokens."""
-
-    number: int
-    hidden: int
-    learned: str
-
-    def __len__(self) -> int:
-        return self.number
 
 
 class SubprocessEngine:
