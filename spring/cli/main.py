@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "index": "put a large collection on disk, for all commands and for the page",
         "search": "show the passages that fit a question; needs no model",
         "evaluate": "score the answers to a file of questions, for several numbers of virtual tokens",
+        "questions": "draft questions and answers from documents, for you to check and to learn from",
         "train": "learn virtual tokens from questions and documents",
         "export": "write a model folder with the virtual tokens in it, to be served by vLLM or another server",
         "tokens": "show what a file of virtual tokens holds, or convert it",

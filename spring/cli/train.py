@@ -107,6 +107,11 @@ def run(options: argparse.Namespace) -> None:
     columns = question_columns(options)
     read = read_questions(options.questions, columns)
     dev_read = read_questions(options.dev, columns) if options.dev else None
+    if dev_read and dev_read.drafted:
+        raise PromptError(
+            f"{options.dev.name} holds {dev_read.drafted} drafted questions, and dev is for questions of people: learn "
+            "from the drafted ones, in QUESTIONS, and write some of your own for dev."
+        )
     for note in filter(None, (read.note, dev_read.note if dev_read else "")):
         say(note)
     retriever, collection = open_corpus(options.corpus) if options.corpus else (None, None)

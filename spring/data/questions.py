@@ -12,7 +12,7 @@ Tables: a header with `question` and `answer`; several answers are parted by `|`
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class Question:
     golden_answers: tuple[str, ...]
     passages: tuple[Passage, ...] = ()  # given with the question, best first: then nothing is retrieved
     gold_passage: str = ""  # the corpus row that holds the answer, where the file names it
+    drafted: bool = field(default=False, repr=False)  # by a model (`spring questions`), and not asked by people
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class QuestionSet:
     skipped: tuple[str, ...] = ()  # "row 7: no question"
     ignored: tuple[str, ...] = ()  # golden answers that no score counts: "row 7: The"
     unanswerable: int = 0  # questions without an answer that are left out
+
+    @property
+    def drafted(self) -> int:
+        """Questions that a model has drafted."""
+        return sum(question.drafted for question in self.questions)
 
     @property
     def nbytes(self) -> int:
@@ -101,6 +107,10 @@ class QuestionSet:
         if self.unanswerable:
             what = "question that has no answer is" if self.unanswerable == 1 else "questions that have no answer are"
             notes.append(f"{self.unanswerable} {what} left out.")
+        if number := self.drafted:
+            notes.append(
+                f"{number} question{' is' if number == 1 else 's are'} drafted by a model, not asked by people."
+            )
         return " ".join(notes)
 
 
@@ -187,10 +197,12 @@ def _question(raw: RawRow, columns: QuestionColumns) -> Question | str:
     if row.get("ret_passages") and not passages:
         return "ret_passages hold no text"
     metadata = row.get("metadata")
-    gold = metadata.get("gold_passage") if isinstance(metadata, Mapping) else None
+    named = metadata if isinstance(metadata, Mapping) else {}
+    gold = named.get("gold_passage")
     names = (str(row[name]) for name in _IDS if isinstance(row.get(name), str | int))
     identity = next(filter(str.strip, names), str(raw.number))
-    return Question(clean(identity), clean(text), golden, passages, "" if gold is None else str(gold))
+    drafted = bool(named.get("drafted"))
+    return Question(clean(identity), clean(text), golden, passages, "" if gold is None else str(gold), drafted)
 
 
 def _golden(raw: RawRow, name: str) -> tuple[str, ...]:

@@ -51,6 +51,28 @@ def worked_examples(end: str = "") -> str:
     return "".join(f"Question: {question}\nAnswer: {answer}{end}\n" for question, answer in _WORKED)
 
 
+_DRAFTED = (
+    (
+        "The Eiffel Tower was built for the world's fair of 1889 by the company of Gustave Eiffel. It is 330 metres "
+        "high, and for 41 years no building in the world was higher.",
+        "How high is the Eiffel Tower?",
+        "330 metres",
+    ),
+    (
+        "Polonium, which Marie Curie discovered in 1898 in the ore pitchblende, is named after Poland, the country in "
+        "which she was born.",
+        "Which country is the element polonium named after?",
+        "Poland",
+    ),
+    (
+        "Members may borrow four books at a time for three weeks. The library in Mill Lane is open from Tuesday to "
+        "Saturday, and the librarian, Mrs Hale, keeps what was left behind.",
+        "Who is the librarian in Mill Lane?",
+        "Mrs Hale",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """The text on either side of the seam; the model sees `before`, k virtual tokens, then `after`.
@@ -92,3 +114,16 @@ def build_prompt(passages: Sequence[Passage], question: str, baseline: Baseline 
     before = "".join(f"[{rank}] {passage.titled}\n" for rank, passage in numbered) + "\n"
     words = {"instruction": f"{INSTRUCTION}\n", "examples": worked_examples()}.get(baseline, "")
     return Prompt(before, f"{words}Question: {question}\nAnswer:")
+
+
+def draft_prompt(passage: Passage, question: str = "") -> Prompt:
+    """Ask for a question that a passage answers, or for the answer to one; each ends with its line.
+
+    Args:
+        passage: what stands before it.
+        question: the one to answer; "": it is asked for.
+
+    """
+    worked = "".join(f"Passage: {text}\nQuestion: {asked}\nAnswer: {answer}\n\n" for text, asked, answer in _DRAFTED)
+    text = passage.titled.replace("\n", " ")
+    return Prompt(worked, f"Passage: {text}\nQuestion:" + (f" {question}\nAnswer:" if question else ""))
