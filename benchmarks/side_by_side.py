@@ -89,7 +89,7 @@ def measure(engine: LocalEngine, runs: int, report: Callable[[str], None]) -> di
 
             took[f"{name}_ours"] = timed(write)
             took[f"{name}_recipe"] = timed(write_by_recipe)
-            if texts != theirs:
+            if texts != theirs and engine.backbone.precision == "fp32":  # others depend on the batch's shape
                 raise SystemExit(f"the two ways gave different tokens for k in {ks}")
         engine.prefixes.clear()
         took["three_ours"] = timed(lambda: generate(engine, [*asked(prompt, TWO), examples]))

@@ -12,11 +12,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Fetch or convert the backbone that the options name."""
-    from spring.models.bundled import embedded_model
-    from spring.settings import DEFAULT_BACKBONE
-
-    name = options.backbone or DEFAULT_BACKBONE
-    if name != DEFAULT_BACKBONE or embedded_model(say) is None:
-        name = load(options).backbone.name  # loading it fetches what is missing
-    say(f"{name} is ready.")
+    """Fetch, convert or pack the backbone that the options name: loading it does what is missing."""
+    say(f"{load(options).backbone.name} is ready.")

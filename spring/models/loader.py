@@ -26,8 +26,7 @@ from spring.models.catalog import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.finder import Source, find_backbone
 from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
-from spring.models.packed_files import pack_and_keep, packed_file, read_packed
-from spring.models.packed_linear import pack, use_packed
+from spring.models.packed_files import pack_model, packed_folder, read_packed_model
 from spring.models.precision import choose_precision
 from spring.models.tokenization import LAYOUTS, Tokenization
 from spring.models.virtual_tokens import VirtualTokens
@@ -104,19 +103,15 @@ def load_backbone(
 
 
 def _with_packed_weights(source: Source, options: dict[str, Any], report: Callable[[str], None]) -> PreTrainedModel:
-    """Load a model in the precision int4. Those of the embedded one are packed once and kept on disk."""
-    file = packed_file(Path(source.place)) if is_embedded(source.place) else None
-    packed = read_packed(file) if file else {}
-    # Packed are the weights as they were stored: rounded to bf16 before, they would be rounded twice.
+    """Load a model in the precision int4. The embedded one is packed once and kept on disk."""
+    folder = packed_folder(Path(source.place)) if is_embedded(source.place) else None
+    if folder is not None and (kept := read_packed_model(folder)) is not None:
+        return kept
+    report(f"Packing the weights of {source.name} into 4 bits ...")
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        source.place, **options, dtype=torch.bfloat16 if packed else "auto", attn_implementation="sdpa"
+        source.place, **options, dtype="auto", attn_implementation="sdpa"
     )
-    if not packed:
-        report(f"Packing the weights of {source.name} into 4 bits ...")
-        packed = pack_and_keep(model, file, report) if file else pack(model)
-        for parameter in model.parameters():  # not buffers: the rotary frequencies stay in fp32
-            parameter.data = parameter.data.to(torch.bfloat16)
-    use_packed(model, packed)
+    pack_model(model, folder, report)
     return model
 
 

@@ -1,5 +1,6 @@
 """The precision int4: rounding, the layers that hold both weights, the file of packed weights, and what `auto` is."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spring.models import loader, precision
 from spring.models.backbone import Backbone
 from spring.models.bundled import embedded_model
 from spring.models.loader import load_backbone
-from spring.models.packed_files import packed_file
+from spring.models.packed_files import packed_folder
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
 from spring.models.precision import Choice, choose_precision, fastest_on_cpu
 from spring.models.rounding import GROUP, PackedWeights, can_be_packed, pack_4_bits, pack_8_bits
@@ -148,8 +149,8 @@ def test_it_is_not_for_training_or_gpus(
 def load(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[LocalEngine, list[str]]]:
     """Loads the tiny backbone as if it were the embedded one; with what was said meanwhile."""
     monkeypatch.setattr(loader, "is_embedded", lambda place: True)
-    for file in tiny_llama_folder.glob("int4-*"):
-        file.unlink()
+    for folder in tiny_llama_folder.glob("int4-*"):
+        shutil.rmtree(folder)
 
     def loaded() -> tuple[LocalEngine, list[str]]:
         said: list[str] = []
@@ -159,28 +160,30 @@ def load(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
 
 def test_only_the_first_start_packs(load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path) -> None:
-    old = tiny_llama_folder / "int4-old.safetensors"
-    old.touch()
+    (tiny_llama_folder / "int4-old").mkdir()
     (first, packing), (second, nothing) = load(), load()
     assert (len(packing), nothing) == (1, [])
     assert forced_ids(first, asks()) == forced_ids(second, asks())
     assert fingerprint(first.backbone) == fingerprint(second.backbone)
-    assert [file.name for file in tiny_llama_folder.glob("*int4*")] == [packed_file(tiny_llama_folder).name]
+    assert list(tiny_llama_folder.glob("*int4*")) == [packed_folder(tiny_llama_folder)]
+    assert not list(tiny_llama_folder.glob(".packing-*"))
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "packed.safetensors", "config.json"])
 def test_a_broken_file_is_made_again(
-    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path
+    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, name: str
 ) -> None:
     first, _ = load()
-    file = packed_file(tiny_llama_folder)
+    file = packed_folder(tiny_llama_folder) / name
     file.write_bytes(file.read_bytes()[:-100])
     second, packing = load()
     assert len(packing) == 1
     assert forced_ids(first, asks()) == forced_ids(second, asks())
+    assert load()[1] == []
 
 
 def test_a_file_that_cannot_be_written_is_told(
-    load: Callable[[], tuple[LocalEngine, list[str]]], monkeypatch: pytest.MonkeyPatch
+    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError("No space left on device")
@@ -189,6 +192,7 @@ def test_a_file_that_cannot_be_written_is_told(
     _, said = load()
     assert "could not be kept" in said[1]
     assert "No space left" in said[1]
+    assert not list(tiny_llama_folder.glob("*int4*"))
 
 
 # --- auto ---
