@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spring.cli.options import add_model_options, add_tokens_option, load, open_corpus, whole_number
+from spring.cli.options import (
+    add_engine_options,
+    add_model_options,
+    add_tokens_option,
+    open_corpus,
+    open_engine,
+    whole_number,
+)
 from spring.errors import DocumentError, PromptError
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of the passages; default: 0")
     add_model_options(parser)
     add_tokens_option(parser)
+    add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -38,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
 
     from spring.training.drafting import Drafts, draft
 
-    engine = load(options)
+    engine = open_engine(options)
     drafts, written = Drafts(), 0
     try:
         with options.output.open("w", encoding="utf-8") as file, tqdm(total=number, file=sys.stderr) as bar:

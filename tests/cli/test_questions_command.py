@@ -66,6 +66,7 @@ def test_a_model_that_writes_no_question_leaves_an_empty_file(
     ("output", "more", "reason"),
     [
         ("x.csv", (), "--output must end with .jsonl, not 'x.csv'"),
+        ("x.jsonl", ("--engine-url", "http://127.0.0.1:9/v1"), "the exported folder is the --backbone"),
         ("x.jsonl", ("--number", 0), "--number must be a whole number above 0"),
         ("/none/x.jsonl", (), "cannot be written"),
         ("ferry.txt.jsonl", (), "is there already, and may hold what you have checked"),
