@@ -41,6 +41,7 @@ def executed(needs_model: None, tiny_llama_folder: Path, tmp_path_factory: pytes
         "DOCUMENTS": "documents",
         "QUESTIONS": "questions.jsonl",
         "BACKBONE": str(tiny_llama_folder),
+        "PRECISION": "fp32",
         "TOKENS": 5,
         "EPOCHS": 2,
         "FOLDER": "out",

@@ -1,7 +1,9 @@
 """`spring push`: give virtual tokens away on the hub, with a model card written from their metadata."""
 
 import argparse
+import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +36,8 @@ def run(options: argparse.Namespace) -> None:
     require_repository(options.repository)
     tokens = named_tokens(options.file, say, options.base_model)
     base = base_model_of(tokens, options.base_model)
-    tokens = replace(tokens, backbone=table_name(base))  # who loads the model from the hub has it under this name
+    # Who loads the model from the hub has it under the name of the table, or its id.
+    tokens = replace(tokens, backbone=table_name(base), details=_public(tokens.details))
     card = model_card(tokens, options.repository, base, options.license, options.dataset)
     if not (options.license or tokens.details.get("license")):
         say("The card names no licence, so nobody may use the tokens: give one with --license.")
@@ -48,3 +51,10 @@ def run(options: argparse.Namespace) -> None:
             print(upload(folder, options.repository, options.private))
         except HubError as error:
             raise TokenFileError(f"The tokens could not be sent: {error}.") from error
+
+
+def _public(details: Mapping[str, str]) -> dict[str, str]:
+    """The details as others may see them: the files of a command by their names, without the folders of a machine."""
+    command = details.get("command", "")
+    names = re.sub(r"(?<![\w.])(?:~|\.{1,2})?/(?:[^\s'\"/]+/)*([^\s'\"/]+)", r"\1", command)
+    return {**details, **({"command": names} if command else {})}

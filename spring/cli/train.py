@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
         say(f"The curve is in {folder / CURVE}." if watch else f"No {CURVE} is drawn: run {PIP_INSTALL}.")
         result = learn(backbones, examples, initial, settings, folder, dev, options.resume, say, **watch)
         if int(os.environ.get("RANK", "0")) == 0:
-            tokens = _save(options, backbone, result, len(examples.questions), settings)
+            tokens = _save(options, backbone, result, examples.questions, settings)
             if dev_questions:
                 _show_dev(options, backbone, tokens, dev_questions, retriever)
     except KeyboardInterrupt:
@@ -166,12 +166,13 @@ def _save(
     options: argparse.Namespace,
     backbone: "Backbone",
     result: "TrainingResult",
-    questions: int,
+    asked: "Sequence[Question]",
     settings: "TrainingSettings",
 ) -> "VirtualTokens":
     """Write the token file, with metadata that says how the tokens were learned."""
     from spring.models.virtual_tokens import VirtualTokens
 
+    questions, drafted = len(asked), sum(question.drafted for question in asked)
     steps = f"{result.step} of {result.steps} steps of {settings.samples_per_step}"
     details = {
         "data": options.questions.name,
@@ -182,6 +183,8 @@ def _save(
         "settings": str(settings),
         "command": shlex.join(["python", "-m", "spring", *map(str, sys.argv[1:])]),
     }
+    if drafted:
+        details["drafted"] = f"{drafted} of the questions, by a model"
     if result.dev_exact_match is not None:
         details["dev"] = (
             f"{options.dev.name}, first {options.dev_limit}: exact match {result.dev_exact_match:.3f}, "

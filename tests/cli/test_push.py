@@ -24,7 +24,9 @@ FILES = ["README.md", "config.json", "tokens.safetensors"]
 @pytest.fixture
 def tokens(tmp_path: Path) -> Path:
     path = tmp_path / "mine.safetensors"
-    VirtualTokens(torch.arange(12.0).reshape(3, 4), "my-model", "by hand", {"seed": "1"}).save(path)
+    command = "python -m spring train /home/me/secret/train.jsonl --init '/home/a b/x.pt' --dev ../own/dev.jsonl -o a/b"
+    details = {"seed": "1", "command": command}
+    VirtualTokens(torch.arange(12.0).reshape(3, 4), "my-model", "by hand", details).save(path)
     return path
 
 
@@ -61,6 +63,9 @@ def test_a_dry_run_writes_three_files_and_sends_nothing(tokens: Path, hub: Stand
     assert (config["token_file"], config["base_model"], config["virtual_tokens"]) == (FILES[2], "me/my-model", 3)
     assert ModelCard.load(folder / "README.md").data.base_model == "me/my-model"
     assert hub.asked == []
+    card = (folder / "README.md").read_text() + str(VirtualTokens.load(folder / "tokens.safetensors").details)
+    assert card.count("spring train train.jsonl") == 2
+    assert not [private for private in ("/home", "secret", "own/") if private in card]
     assert push(tokens, "--dry-run", "--output", folder) == 0  # again into the same folder
 
 

@@ -361,6 +361,7 @@ def data(tmp_path: Path) -> Path:
         {"id": q.id, "question": q.question, "golden_answers": q.golden_answers, "metadata": {"gold_passage": f"p{i}"}}
         for i, q in enumerate(QUESTIONS)
     ]
+    questions[2]["metadata"]["drafted"] = "some-model"
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, questions)))
     (tmp_path / "dev.jsonl").write_text(json.dumps(questions[0]))
     return tmp_path
@@ -393,6 +394,7 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
     assert tokens.learned.startswith("learned from train.jsonl (3 questions, ")
     assert {"data", "questions", "steps", "seed", "command", "settings", "dev", "precision"} <= set(tokens.details)
     assert "exact match" in tokens.details["dev"]
+    assert tokens.details["drafted"] == "1 of the questions, by a model"
     assert (output.with_suffix(".run") / "curve.html").is_file()
     documents = data / "corpus.jsonl"
     asked = ["ask", QUESTION, "--documents", str(documents), "--backbone", str(tiny_llama_folder)]
