@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from spring.generation.comparison import compare as compare
     from spring.generation.engine import LocalEngine as LocalEngine
     from spring.generation.engine import load_engine as load_engine
+    from spring.generation.openai.engine import OpenAiEngine as OpenAiEngine
     from spring.generation.types import Answer as Answer
     from spring.generation.types import DecodingOptions as DecodingOptions
     from spring.generation.types import Engine as Engine
@@ -74,6 +75,7 @@ _MODULES = {
     "spring.evaluation.summary": ("Summary", "summarize"),
     "spring.generation.comparison": ("Comparison", "ComparisonSettings", "compare"),
     "spring.generation.engine": ("LocalEngine", "load_engine"),
+    "spring.generation.openai.engine": ("OpenAiEngine",),
     "spring.generation.types": ("Answer", "DecodingOptions", "Engine", "GenerationRequest"),
     "spring.models.backbone": ("Backbone",),
     "spring.models.loader": ("load_backbone",),

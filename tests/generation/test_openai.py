@@ -220,7 +220,7 @@ def test_a_busy_server_is_asked_again_but_not_for_ever(engine: OpenAiEngine, ser
 def test_a_server_that_says_nothing_is_given_up(
     engine: OpenAiEngine, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.server._client.timeout = httpx.Timeout(0.1)
+    engine.server.client.timeout = httpx.Timeout(0.1)
     server.faults.append(hangs())
     assert "in time" in _refused(engine)
 

@@ -130,7 +130,7 @@ class OpenAiEngine:
         read = sum(map(len, {tuple(self.tokenization.encode(it.prompt, it.chat)[0]) for it in requests}))
         progress = Progress(tuple(answer.answer for answer in answers), prefix_tokens=read)
         yield progress
-        bodies = [self._body(ids, options, place) for place, ids in enumerate(prompts)]
+        bodies = [self.body(ids, options, place) for place, ids in enumerate(prompts)]
         with Streams(self.loop, [self._pieces(body) for body in bodies]) as streams:
             for pieces in streams.pieces():
                 seconds = time.perf_counter() - started
@@ -151,7 +151,7 @@ class OpenAiEngine:
                 if progress.done:
                     return
 
-    def _body(self, ids: Sequence[int], options: DecodingOptions, place: int) -> dict[str, Any]:
+    def body(self, ids: Sequence[int], options: DecodingOptions, place: int) -> dict[str, Any]:
         """The JSON of a request. `return_token_ids` and `ignore_eos` are vLLM's."""
         body: dict[str, Any] = {
             "model": self.model,

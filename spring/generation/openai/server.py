@@ -74,13 +74,14 @@ class ModelServer:
         object.__setattr__(self, "url", str(url.copy_with(path=path or "/v1")))
 
     @cached_property
-    def _client(self) -> httpx.AsyncClient:
+    def client(self) -> httpx.AsyncClient:
+        """The client of all requests, with the key."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         return httpx.AsyncClient(headers=headers, timeout=TIMEOUT, limits=LIMITS)
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def models(self) -> list[dict[str, Any]]:
         """What the server offers."""
@@ -119,9 +120,9 @@ class ModelServer:
         """A response whose head is a success; tried again while the server cannot be reached or is busy."""
         for attempt in range(RETRIES + 1):
             last = attempt == RETRIES
-            request = self._client.build_request(method, self.url + path, json=body)
+            request = self.client.build_request(method, self.url + path, json=body)
             try:
-                response = await self._client.send(request, stream=True)
+                response = await self.client.send(request, stream=True)
             except _UNREACHED as error:
                 if last:
                     raise UnreachableError(UNREACHABLE) from error
