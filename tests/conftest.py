@@ -1,6 +1,7 @@
 """Markers by folder and fixture, tiny random models with real tokenizers, the default engine, shared helpers."""
 
 import copy
+import gc
 import hashlib
 import json
 import os
@@ -51,6 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
         elif "needs_model" in getattr(item, "fixturenames", ()):
             item.add_marker("model")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through the millions of objects of the libraries again and again."""
+    gc.freeze()
 
 
 class OneServerEach(LoadFileScheduling):  # type: ignore[misc]

@@ -148,6 +148,7 @@ def test_a_folder_says_how_it_is_served(made: tuple[Path, Path, Path]) -> None:
     assert all(probe.answer for probe in probes)
 
 
+@pytest.mark.model
 def test_a_model_of_a_billion_weights_is_written_piece_by_piece(tmp_path: Path, tiny_llama_folder: Path) -> None:
     rows, hidden, layers = 32_000, 2_048, 22
     shape = {"hidden_size": hidden, "intermediate_size": 5_632, "num_hidden_layers": layers, "vocab_size": rows}

@@ -28,6 +28,13 @@ from tests.support.servers import in_a_loop
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves its event loops open
 
 
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """The loops are collected here, where their warning is let pass, and not during another file's tests."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock, to be set."""
@@ -52,7 +59,6 @@ def plain(now: list[float]) -> Iterator[gr.Blocks]:
     demo.app = App.create_app(demo)
     yield demo
     demo.close(verbose=False)
-    gc.collect()
 
 
 @pytest.fixture
