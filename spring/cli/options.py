@@ -238,9 +238,5 @@ def load(options: argparse.Namespace) -> "LocalEngine":
     from spring.generation.engine import load_engine
     from spring.settings import DEFAULT_BACKBONE
 
-    name, front = options.backbone or DEFAULT_BACKBONE, options.position == "front"
-    engine = load_engine(name, options.tokens, options.precision, report=say, layout=layout_of(options))
-    if engine.tokens.at_front != front:
-        place = "front" if engine.tokens.at_front else "seam"
-        say(f"These tokens were learned for another place: --position {place} puts them there.")
-    return engine
+    name = options.backbone or DEFAULT_BACKBONE
+    return load_engine(name, options.tokens, options.precision, report=say, layout=layout_of(options))

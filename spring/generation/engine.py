@@ -137,6 +137,11 @@ def load_engine(
 
     """
     found = find_tokens(tokens, backbone, report)
+    if found is not None and found.at_front != (layout == "front"):
+        place = "front" if found.at_front else "seam"
+        report(
+            f"These virtual tokens were learned for another place in the prompt: --position {place} puts them there."
+        )
     load = partial(load_backbone, backbone, precision, report, found, layout)
     if torch.cuda.is_available():  # also as if, on ZeroGPU, where only the main thread may load
         loaded = load()
