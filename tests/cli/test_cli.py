@@ -184,7 +184,7 @@ def test_every_document_that_was_read_has_a_line_on_stderr(told: Run) -> None:
 
 
 def test_the_model_and_its_tokens_are_named_on_stderr(told: Run) -> None:
-    assert "smollm2-135m-instruct (fp32); 50 " in told.stderr
+    assert "smollm2-135m-instruct (fp32, as asked for); 50 " in told.stderr
 
 
 # --- the tiny model, in this process ---
