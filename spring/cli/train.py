@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> None:
     from spring.settings import DEFAULT_BACKBONE
     from spring.training.backbones import training_precision
     from spring.training.curve import CURVE, can_draw, write_curve
-    from spring.training.outcome import DEV_PASSAGES
+    from spring.training.outcome import DEV_PASSAGES, learned_too
     from spring.training.quantization import rounded_to_4bit
     from spring.training.settings import default_shared_k
     from spring.training.trainer import learn
@@ -137,6 +137,8 @@ def run(options: argparse.Namespace) -> None:
     examples = Examples(backbone, read.questions[:limit], retriever, gold, sampling)
     ks = sorted({k for k in DEV_KS if k < sampling.number} | {sampling.number})
     dev_questions = dev_read.questions[:dev_limit] if dev_read else ()
+    if same := learned_too(dev_questions, examples.questions):
+        say(f"{same} of {len(dev_questions)} dev questions are learned from as well: scores on them say little.")
     dev = [examples.dev_example(question, DEV_PASSAGES, ks) for question in dev_questions]
     initial = initial_tokens(backbone, options.init, options.number, options.seed)
     folder = options.output.with_suffix(".run")
@@ -149,7 +151,7 @@ def run(options: argparse.Namespace) -> None:
         if int(os.environ.get("RANK", "0")) == 0:
             tokens = _save(options, backbone, result, examples.questions, settings)
             if dev_questions:
-                _show_dev(options, backbone, tokens, dev_questions, retriever)
+                _show_dev(options, backbone, tokens, dev_questions, retriever, same)
     except KeyboardInterrupt:
         say(f"Interrupted: {how_to_continue}.")
         raise
@@ -204,6 +206,7 @@ def _show_dev(
     tokens: "VirtualTokens",
     questions: "Sequence[Question]",
     retriever: "Retriever | None",
+    same: int,
 ) -> None:
     """Print how the dev questions are answered with and without the tokens, and keep it in the token file."""
     from spring.evaluation.results import as_frame
@@ -214,7 +217,8 @@ def _show_dev(
     say(f"Answering {len(questions)} dev questions with and without the tokens ...")
     rows = answer_dev(backbone, tokens, questions, retriever, baselines_of(options), say)
     if rows:
-        figures = figures_of_rows(rows, options.dev.name, backbone.precision)
+        data = f"{options.dev.name}, {same or 'none'} of them learned from"
+        figures = figures_of_rows(rows, data, backbone.precision)
         replace(tokens, details={**tokens.details, DETAIL: as_detail([figures])}).save(options.output)
         print(as_frame(summarize(rows)).to_string(index=False))
 

@@ -34,14 +34,14 @@ class Score:
 class Figures:
     """The scores on one set of questions."""
 
-    data: str  # what the set is
+    data: str  # what the set is, and whether it was learned from
     settings: str  # how it was asked: passages, length, precision
     questions: int
     scores: tuple[Score, ...]
 
     def error(self, score: Score) -> float:
-        """The standard error of a row's exact match, which is a share of the questions."""
-        return math.sqrt(score.exact_match * (1 - score.exact_match) / max(1, self.questions))
+        """The standard error of a row's exact match, which is 0 or 1 for each question."""
+        return math.sqrt(score.exact_match * (1 - score.exact_match) / max(1, self.questions - 1))
 
 
 def as_detail(figures: Sequence[Figures]) -> str:

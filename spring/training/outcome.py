@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from spring.data.answers import normalize
 from spring.data.questions import Question
 from spring.evaluation.runner import Row, evaluate
 from spring.evaluation.summary import summarize
@@ -46,6 +47,12 @@ def answer_dev(
         for line in done.failed:
             report(line)
     return rows
+
+
+def learned_too(dev: Sequence[Question], questions: Sequence[Question]) -> int:
+    """How many dev questions are learned from as well."""
+    learned = {normalize(question.question) for question in questions}
+    return sum(normalize(question.question) in learned for question in dev)
 
 
 def figures_of_rows(rows: Sequence[Row], data: str, precision: str) -> Figures:

@@ -54,7 +54,7 @@ def test_the_card_has_the_curve_the_use_and_the_limits() -> None:
 def test_tokens_without_figures_say_so() -> None:
     bare = VirtualTokens(torch.ones(2, 4), "someone/model", "by hand", {"dev": "exact match 0.5"})
     text = model_card(bare, "a/b", "someone/model", "mit", ["a/c"])
-    assert "None: the file holds no scores" in text
+    assert "None: the file holds no scores." in text
     assert "| dev | exact match 0.5 |" in text
     assert "model-index" not in text
     assert "before the whole prompt" in model_card(replace(bare, details={"position": "front"}), "a/b", "c/d")

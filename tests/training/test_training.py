@@ -50,6 +50,13 @@ def one_thread() -> object:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One test draws the curve, as a run does; for the others it takes time."""
+    if request.node.name != "test_the_command_writes_tokens_that_say_where_they_come_from":
+        monkeypatch.setattr("spring.training.curve.can_draw", lambda: False)
+
+
 def examples(backbone: Backbone, **draw: object) -> Examples:
     return Examples(backbone, QUESTIONS, Bm25Retriever(PASSAGES), {}, SampleSettings(**({"passages": (1, 2)} | draw)))
 
@@ -383,12 +390,14 @@ def test_the_command_writes_tokens_that_say_where_they_come_from(
     output = data / "made" / "tokens.safetensors"
     given = arguments(data, tiny_llama_folder, output, "--dev", data / "dev.jsonl", "--number", 10, "--also-4bit")
     assert main([*given, "--baseline", "instruction"]) == 0, capfd.readouterr().err
-    written, header, *table = capfd.readouterr().out.splitlines()
+    out, err = capfd.readouterr()
+    assert "1 of 1 dev questions are learned from as well" in err
+    written, header, *table = out.splitlines()
     assert written.startswith(f"{output}: 10 virtual tokens for tiny-llama")
     assert [header.split()[0], *(row.split()[0] for row in table)] == ["k", "0", "10", "in"]
     tokens = VirtualTokens.load(output)
     [figures] = figures_of(tokens.details)
-    assert (figures.data, figures.questions) == ("dev.jsonl", 1)
+    assert (figures.data, figures.questions) == ("dev.jsonl, 1 of them learned from", 1)
     assert [score.name for score in figures.scores] == ["k = 0", "k = 10", "in words (instruction)"]
     assert (len(tokens), tokens.backbone) == (10, "tiny-llama")
     assert tokens.learned.startswith("learned from train.jsonl (3 questions, ")
@@ -462,6 +471,7 @@ def test_a_file_of_the_corpus_that_cannot_be_read_is_named(
     told = capfd.readouterr().err
     assert "corpsu.jsonl" in told
     assert "There is no checkpoint yet" in told
+    assert "No curve.html is drawn: run pip install" in told
 
 
 def test_learning_goes_on_from_a_token_file(
