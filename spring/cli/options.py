@@ -230,7 +230,12 @@ def open_engine(options: argparse.Namespace) -> "LocalEngine | OpenAiEngine":
     from spring.generation.openai.engine import OpenAiEngine
 
     key = os.environ.get("SPRING_ENGINE_KEY", "")
-    return OpenAiEngine(options.backbone, options.engine_url, options.engine_model or "", key, layout_of(options))
+    url, model = options.engine_url, options.engine_model or ""
+    served = OpenAiEngine(options.backbone, url, model, key, layout_of(options))
+    if served.exported.manifest.at_front != (options.position == "front"):
+        place = "front" if served.exported.manifest.at_front else "seam"
+        say(f"These virtual tokens were learned for another place in the prompt: --position {place} puts them there.")
+    return served
 
 
 def load(options: argparse.Namespace) -> "LocalEngine":

@@ -128,6 +128,7 @@ def _write(
         eos_ids=tuple(sorted(eos)),
         bos_id=plain.bos_token_id,
         context_length=own.context_length,
+        at_front=tokens.at_front,
         stored=own.embeddings.dtype,
         weights=weights,
         tokenizer=hashlib.sha256(plain.backend_tokenizer.to_str().encode() + b"\0").hexdigest(),

@@ -40,6 +40,7 @@ class Manifest:
     eos_ids: tuple[Id, ...]  # that end an answer
     bos_id: Id | None  # that the tokenizer puts before a text
     context_length: int
+    at_front: bool  # whether the tokens were learned before the passages, instead of behind them
     stored: str  # type of the embeddings as stored: "F32", "BF16" or "F16"
     weights: str  # `Backbone.fingerprint`
     tokenizer: str  # SHA-256 of the backbone's own

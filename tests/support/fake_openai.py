@@ -54,6 +54,9 @@ class FakeServer(ThreadingHTTPServer):
         """Its address for an engine."""
         return f"http://127.0.0.1:{self.server_port}/v1"
 
+    def handle_error(self, *_: object) -> None:
+        """A client has left: that is no news."""
+
     def generate(self, body: dict[str, Any]) -> list[int]:
         """Greedy ids, the one that ends them included."""
         ids = torch.tensor([body["prompt"]])
