@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from benchmarks.side_by_side import EIGHT, NEW_TOKENS, PASSAGE_TOKENS, TWO, pass
 from spring.generation.engine import load_engine
 from spring.models.bundled import embedded_model, gguf_file
 from spring.rag.prompt import INSTRUCTION
+from spring.settings import SHORT_SPINS
 
 ROOT = Path(__file__).parents[2]
 TASKS: dict[str, tuple[Sequence[int], bool]] = {"two": (TWO, False), "again": ((0, 20), True), "eight": (EIGHT, False)}
@@ -40,9 +42,16 @@ class Peer:
             f"sys.argv[:1] = []; sys.path.insert(0, {str(root)!r}); runpy.run_path({str(file)!r}, run_name='__main__')"
         )
         command = [python, "-c", code, module, json.dumps(setting)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
+        spins = SHORT_SPINS if module == "ours" and root == ROOT else {}  # as the page's model has them
+        environment = {**spins, **os.environ, "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            start_new_session=True,  # vLLM's process has processes of its own
         )
         self._read()
 
@@ -61,8 +70,8 @@ class Peer:
         return first, total, ids
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process, and those that it started."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 

@@ -4,6 +4,7 @@ Imports nothing of the project, as vLLM's process has other libraries.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ def serve(load: Callable[[dict[str, Any]], Callable[[list[int], bool], Answered]
             the k that are asked for, and of whether what was read for the task before may be used again.
 
     """
-    out, sys.stdout = sys.stdout, sys.stderr  # libraries print what they like
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries and their processes print what they like
     answer = load(json.loads(sys.argv[1]))
     print(json.dumps("ready"), file=out, flush=True)
     for line in sys.stdin:
