@@ -1,6 +1,6 @@
 """Our engine at each precision and others, in turns: two answers, the first word, eight answers.
 
-    python -m benchmarks.peers [--runs 5] [--old CHECKOUT] [--vllm PYTHON]
+    python -m benchmarks.peers [--runs 5] [--old CHECKOUT] [--vllm PYTHON] [--only before int4]
 
 Every peer has a process of its own with two threads, and all have the same prompts: three passages of 600 tokens, k
 words in place of k virtual tokens, 32 forced new ones. llama.cpp takes part where PyPI's `xllamacpp` is installed, and
@@ -85,7 +85,7 @@ def settings() -> dict[str, Any]:
     before, after = engine.backbone.tokenization.encode(prompt)
     # The ids whose embeddings are the initial virtual tokens, so that all compute the same.
     words = engine.backbone.tokenizer(INSTRUCTION, add_special_tokens=False)["input_ids"]
-    words = ([*words, engine.backbone.end_id] * max(EIGHT))[: max(EIGHT)]
+    words = (words * max(EIGHT))[: max(EIGHT)]
     asked = {k for ks, _ in TASKS.values() for k in ks}
     return {
         "prompt": [prompt.before, prompt.after],
@@ -102,8 +102,9 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Peer]:
     peers: dict[str, Peer] = {}
 
     def add(name: str, module: str, precision: str, *place: Any) -> None:
-        peers[name] = Peer(module, common | {"precision": precision}, *place)
-        stack.callback(peers[name].close)
+        if any(part in name for part in options.only):
+            peers[name] = Peer(module, common | {"precision": precision}, *place)
+            stack.callback(peers[name].close)
 
     if options.old:
         add("before, fp32", "ours", "fp32", sys.executable, options.old)
@@ -134,7 +135,7 @@ def measure(peers: dict[str, Peer], runs: int) -> dict[str, dict[str, float]]:
                     if task == "two":
                         seconds[name].setdefault("first", []).append(first)
         for (name, task), ids in texts.items():
-            if name.endswith("fp32") and ids != texts["ours, fp32", task]:
+            if name.endswith("fp32") and ids != texts.get(("ours, fp32", task), ids):
                 print(f"run {run}: {name} gave other texts than ours, fp32, for {task}", file=sys.stderr, flush=True)
         print(f"run {run} of {runs} done", file=sys.stderr, flush=True)
     return {name: {task: statistics.median(values) for task, values in of.items()} for name, of in seconds.items()}
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="counted runs after one warm-up (default 5)")
     parser.add_argument("--old", type=Path, metavar="CHECKOUT", help="of an earlier version, to compare with")
     parser.add_argument("--vllm", metavar="PYTHON", help="of the environment that has vLLM")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PART", help="peers with one of these in their name")
     options = parser.parse_args()
     with ExitStack() as stack:
         medians = measure(start(options, stack), options.runs)
