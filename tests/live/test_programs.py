@@ -131,6 +131,7 @@ def test_nobody_fetches_what_another_asked(server: Server, with_neighbour, docum
 def test_a_call_that_nobody_fetches_does_not_hold_the_model(server: Server, with_neighbour) -> None:
     async def attack() -> None:
         async with program(server, "198.51.100.9") as client, Visitor(server.url, "198.51.100.2") as other:
+            await other.answer(QUESTION, name="Orlo station")  # so that nobody from before is in the queue
             event = (await client.post(BY_NAME, json=SHORT)).json()["event_id"]
             shown = [status async for status, *_ in other.ask(QUESTION, name="Orlo station")]
             assert not any("Waiting" in status for status in shown)
