@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -43,7 +44,10 @@ class Command(Protocol):
         """Add the command's arguments and options."""
 
     def run(self, options: argparse.Namespace) -> None:
-        """Run the command; a SpringError becomes one line on stderr and exit code 2."""
+        """Run the command; a SpringError becomes one line on stderr and exit code 2.
+
+        options: parsed, and `opened`: what the command leaves there is closed at its end.
+        """
 
 
 class _CommandParser(OneLineParser):
@@ -83,8 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, value)  # before a command imports torch
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
-        sys.stdout.flush()
+        with ExitStack() as options.opened:
+            options.run(options)
+            sys.stdout.flush()
     except SpringError as error:
         say(f"spring: {error}")
         return 2

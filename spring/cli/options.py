@@ -215,7 +215,7 @@ def layout_of(options: argparse.Namespace) -> str:
 
 
 def open_engine(options: argparse.Namespace) -> "LocalEngine | OpenAiEngine":
-    """Connect to the server that the options name, else load the backbone.
+    """Connect to the server that the options name until the command ends, else load the backbone.
 
     Raises:
         PromptError: an option that belongs to a model loaded here is given as well.
@@ -232,6 +232,7 @@ def open_engine(options: argparse.Namespace) -> "LocalEngine | OpenAiEngine":
     key = os.environ.get("SPRING_ENGINE_KEY", "")
     url, model = options.engine_url, options.engine_model or ""
     served = OpenAiEngine(options.backbone, url, model, key, layout_of(options))
+    options.opened.callback(served.close)
     if served.exported.manifest.at_front != (options.position == "front"):
         place = "front" if served.exported.manifest.at_front else "seam"
         say(f"These virtual tokens were learned for another place in the prompt: --position {place} puts them there.")

@@ -316,12 +316,11 @@ def test_the_key_is_in_no_text_of_ours(server: FakeServer, folder: Path) -> None
 
 def test_ask_needs_no_torch(server: FakeServer, folder: Path) -> None:
     program = """
-        import os, sys
+        import sys
         from spring.cli.main import main
         arguments = "--documents corpora/orlo-station/documents/house-rules.txt --max-new-tokens 4 --json"
         assert main(["ask", "Who keeps the lamp?", *arguments.split(), *sys.argv[1:]]) == 0
         assert not {"torch", "transformers"} & set(sys.modules)
-        os._exit(0)  # no connection is looked for that is still open
     """
     command = [sys.executable, "-c", textwrap.dedent(program), "--engine-url", server.url, "--backbone", str(folder)]
     done = subprocess.run(
@@ -337,17 +336,15 @@ def test_evaluate_asks_the_server_and_its_rows_are_no_others(
     engine: OpenAiEngine,
     folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("spring.generation.openai.engine.OpenAiEngine", lambda *given: engine)  # closed by the fixture
     corpus = ROOT / "corpora" / "orlo-station"
     command = ["evaluate", str(corpus / "questions.jsonl"), "--corpus", str(corpus / "documents" / "house-rules.txt")]
     command += ["--limit", "2", "--virtual-tokens", "0", "5", "--max-new-tokens", "4", "--passages", "1"]
     served = ["--engine-url", server.url, "--backbone", str(folder)]
     assert main([*command, *served, "--output", str(tmp_path / "rows.csv")]) == 0
     assert "exact match" in capsys.readouterr().out
-    assert len(server.asked) == 4  # two questions for two k
+    assert len(server.asked) == 2 + 4  # the two known prompts; two questions for two k
     identity = run_identity(engine, ComparisonSettings(), None, {})
     assert identity["precision"] == "served"
     for wrong in (["--tokens", "x"], ["--precision", "fp32"]):
