@@ -8,8 +8,9 @@ BIN := .venv/bin
 demo: install
 	$(BIN)/python app.py
 
-# Two test processes of one thread each: more threads than cores are many times slower. `browser` installs chromium.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Processes of one thread each, as more threads than cores are many times slower; three for two cores, as the tests of the
+# live page and of the browser, each in one process, often wait. `browser` installs chromium.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 test: install .venv/.test browser
 	$(PYTEST)
 
