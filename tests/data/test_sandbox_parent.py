@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from spring.data.sandbox.parent import (
     SandboxError,
 )
 from spring.settings import MIB, READING_LIMITS
+from tests.support.servers import HANG
 
 SECONDS = str(10**6 + os.getpid())  # no other run of the tests has the same
 SLEEP = ["/bin/sleep", SECONDS]  # the child of a naughty child
@@ -37,6 +39,9 @@ def naughty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sandbox, "CHILD", "tests.support.naughty_child")
     before, threads, handles = processes(), threading.active_count(), len(os.listdir("/proc/self/fd"))
     yield
+    end = time.monotonic() + HANG
+    while processes() != before and time.monotonic() < end:  # who was killed takes a moment to be gone
+        time.sleep(0.02)
     assert processes() == before
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, handles)
 
