@@ -17,8 +17,8 @@ with contextlib.suppress(ImportError):  # there on Spaces; before torch and Grad
     import spaces  # noqa: F401
 
 from spring.errors import SpringError  # noqa: E402
+from spring.generation.interface import Engine  # noqa: E402
 from spring.generation.subprocess.client import SubprocessEngine  # noqa: E402
-from spring.generation.types import Engine  # noqa: E402
 from spring.rag.library import load_samples, open_collections  # noqa: E402
 from spring.settings import AppSettings  # noqa: E402
 from spring.web.launch import launch  # noqa: E402

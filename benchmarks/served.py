@@ -25,8 +25,9 @@ from spring.data.questions import Question
 from spring.evaluation.runner import evaluate
 from spring.generation.comparison import ComparisonSettings, compare, lay_out
 from spring.generation.engine import load_engine
+from spring.generation.interface import Engine
 from spring.generation.openai.engine import OpenAiEngine
-from spring.generation.types import DecodingOptions, Engine
+from spring.generation.types import DecodingOptions
 from spring.rag.library import load_samples
 from spring.rag.retriever import Retriever
 

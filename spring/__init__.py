@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from spring.generation.comparison import compare as compare
     from spring.generation.engine import LocalEngine as LocalEngine
     from spring.generation.engine import load_engine as load_engine
+    from spring.generation.interface import Engine as Engine
     from spring.generation.openai.engine import OpenAiEngine as OpenAiEngine
     from spring.generation.types import Answer as Answer
     from spring.generation.types import DecodingOptions as DecodingOptions
-    from spring.generation.types import Engine as Engine
     from spring.generation.types import GenerationRequest as GenerationRequest
     from spring.models.backbone import Backbone as Backbone
     from spring.models.loader import load_backbone as load_backbone
@@ -75,8 +75,9 @@ _MODULES = {
     "spring.evaluation.summary": ("Summary", "summarize"),
     "spring.generation.comparison": ("Comparison", "ComparisonSettings", "compare"),
     "spring.generation.engine": ("LocalEngine", "load_engine"),
+    "spring.generation.interface": ("Engine",),
     "spring.generation.openai.engine": ("OpenAiEngine",),
-    "spring.generation.types": ("Answer", "DecodingOptions", "Engine", "GenerationRequest"),
+    "spring.generation.types": ("Answer", "DecodingOptions", "GenerationRequest"),
     "spring.models.backbone": ("Backbone",),
     "spring.models.loader": ("load_backbone",),
     "spring.models.tokenization": ("Tokenization",),

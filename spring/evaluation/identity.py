@@ -7,7 +7,7 @@ from typing import Protocol
 
 from spring.data.questions import Question
 from spring.generation.comparison import ComparisonSettings
-from spring.generation.types import Engine
+from spring.generation.interface import Engine
 from spring.rag.prompt import INSTRUCTION, worked_examples
 from spring.rag.retriever import Retriever
 from spring.rag.terms import RULES

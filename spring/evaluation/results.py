@@ -19,7 +19,8 @@ from spring.evaluation.identity import Identity, difference, run_name
 from spring.evaluation.runner import Row
 from spring.evaluation.summary import Interval, Summary
 from spring.generation.comparison import ComparisonSettings
-from spring.generation.types import BaselineOrNone, Engine
+from spring.generation.interface import Engine
+from spring.generation.types import BaselineOrNone
 from spring.rag.prompt import BASELINES
 
 COLUMNS = (*Row._fields, "run")

@@ -14,7 +14,8 @@ from spring.data.types import Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained, score
 from spring.generation.comparison import Comparison, ComparisonSettings, lay_out
-from spring.generation.types import Answer, BaselineOrNone, Engine, GenerationRequest, Progress
+from spring.generation.interface import Engine
+from spring.generation.types import Answer, BaselineOrNone, GenerationRequest, Progress
 from spring.rag.retriever import Hit, Retriever
 
 USUAL_KS = (0, 1, 5, 10, 20, 30, 50)

@@ -9,7 +9,8 @@ from typing import Any
 
 from spring.errors import PromptError
 from spring.generation.comparison import Comparison
-from spring.generation.types import Attribution, Engine, PromptDraft
+from spring.generation.interface import Engine
+from spring.generation.types import Attribution, PromptDraft
 
 
 def attribute(engine: Engine, comparison: Comparison) -> Iterator[Attribution]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
-from spring.generation.types import Answer, DecodingOptions, Engine, GenerationRequest, Progress, PromptDraft, check_ks
+from spring.generation.interface import Engine
+from spring.generation.types import Answer, DecodingOptions, GenerationRequest, Progress, PromptDraft, check_ks
 from spring.rag.prompt import BASELINES, Baseline, Prompt, build_prompt
 from spring.rag.retriever import Hit, Retriever
 

@@ -17,7 +17,8 @@ from spring.data.types import Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained
 from spring.generation.comparison import ComparisonSettings, lay_out
-from spring.generation.types import DecodingOptions, Engine, GenerationRequest
+from spring.generation.interface import Engine
+from spring.generation.types import DecodingOptions, GenerationRequest
 from spring.rag.prompt import Prompt, draft_prompt
 from spring.rag.retriever import Retriever
 

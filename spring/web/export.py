@@ -14,7 +14,8 @@ from spring.data.cleaning import without_surrogates
 from spring.evaluation.metrics import score
 from spring.evaluation.results import defused
 from spring.generation.comparison import Comparison, as_dict
-from spring.generation.types import Answer, Engine
+from spring.generation.interface import Engine
+from spring.generation.types import Answer
 from spring.rag.retriever import Hit
 from spring.web.visitors.history import Kept
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from starlette.middleware import Middleware
 
-from spring.generation.types import Engine
+from spring.generation.interface import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
 from spring.web.api import parameters

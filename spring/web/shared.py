@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from spring.errors import SpringError
-from spring.generation.types import Engine
+from spring.generation.interface import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
 from spring.web.html.comparison import queue_line

@@ -18,10 +18,11 @@ from spring.evaluation.identity import run_identity
 from spring.generation.attribution import attribute
 from spring.generation.comparison import Comparison, ComparisonSettings, compare
 from spring.generation.engine import LocalEngine
+from spring.generation.interface import Engine
 from spring.generation.openai import server as http
 from spring.generation.openai.attribution import log_probabilities
 from spring.generation.openai.engine import OpenAiEngine
-from spring.generation.types import DecodingOptions, Engine
+from spring.generation.types import DecodingOptions
 from spring.models.export import export_model
 from spring.rag.retriever import Hit
 from tests.conftest import KS, PASSAGES, QUESTION, ROOT, asks, finish, new_engine, one_line

@@ -8,7 +8,8 @@ import pytest
 
 from spring.data.types import Passage
 from spring.generation.engine import LocalEngine
-from spring.generation.types import Answer, DecodingOptions, Engine, GenerationRequest, Progress, PromptDraft
+from spring.generation.interface import Engine
+from spring.generation.types import Answer, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.rag.bm25 import Bm25Retriever
 from spring.rag.prompt import draft_prompt
 from spring.training.drafting import ROUNDS, Drafts, draft

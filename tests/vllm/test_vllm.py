@@ -15,8 +15,9 @@ from spring.errors import BackboneError, ModelError
 from spring.generation.attribution import attribute
 from spring.generation.comparison import Comparison, ComparisonSettings, compare
 from spring.generation.engine import LocalEngine
+from spring.generation.interface import Engine
 from spring.generation.openai.engine import OpenAiEngine
-from spring.generation.types import DecodingOptions, Engine, GenerationRequest
+from spring.generation.types import DecodingOptions, GenerationRequest
 from spring.models.backbone import Backbone
 from spring.models.export import export_model
 from spring.rag.bm25 import Bm25Retriever

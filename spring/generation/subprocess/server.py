@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from spring.errors import SpringError
+from spring.generation.interface import Engine
 from spring.generation.subprocess.protocol import (
     Ask,
     Attribute,
@@ -33,7 +34,7 @@ from spring.generation.subprocess.protocol import (
     read_command,
     send_report,
 )
-from spring.generation.types import Attribution, Engine, Progress
+from spring.generation.types import Attribution, Progress
 
 UNEXPECTED = "The model failed on this question; please ask again."
 

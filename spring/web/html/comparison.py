@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.comparison import NOTHING_FOUND
-from spring.generation.types import Answer, Engine, GenerationRequest
+from spring.generation.interface import Engine
+from spring.generation.types import Answer, GenerationRequest
 from spring.rag.retriever import Hit
 from spring.rag.terms import marked_spans, new_words
 
