@@ -6,7 +6,8 @@ import gradio as gr
 
 from spring.errors import SpringError
 from spring.web.api import add_api
-from spring.web.html.comparison import facts, status
+from spring.web.html.comparison import facts
+from spring.web.html.status import status
 from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab

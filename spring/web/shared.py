@@ -12,7 +12,7 @@ from spring.errors import SpringError
 from spring.generation.interface import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
-from spring.web.html.comparison import queue_line
+from spring.web.html.status import queue_line
 from spring.web.visitors.blind_tests import BlindTests
 from spring.web.visitors.connections import Connections
 from spring.web.visitors.documents import VisitorDocuments

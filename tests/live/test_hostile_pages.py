@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.visitor import API, OWN, Outputs, Visitor, text_of
+from spring.web.tabs.streaming import REMOVED
 from spring.web.tabs.what_if import GONE, WRONG
-from spring.web.tabs.wiring import REMOVED
 from spring.web.visitors.blind_tests import NO_TEST
 from tests.live.test_hostile_history import exported
 from tests.support.servers import Server

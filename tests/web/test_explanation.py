@@ -12,11 +12,11 @@ from spring.generation.comparison import ComparisonSettings, compare
 from spring.generation.types import AnswerAttribution, Attribution, DecodingOptions
 from spring.rag.library import Library
 from spring.web.html import explanation as html
-from spring.web.html.comparison import status
+from spring.web.html.status import status
 from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.explain import GONE
-from spring.web.tabs.wiring import buttons
+from spring.web.tabs.streaming import buttons
 from spring.web.visitors.documents import OWN
 from tests.conftest import PASSAGES, QUESTION
 

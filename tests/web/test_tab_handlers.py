@@ -29,14 +29,14 @@ from spring.rag.terms import passage_terms
 from spring.settings import AppSettings
 from spring.web.api import Api
 from spring.web.html import evaluation as render_evaluation
-from spring.web.html.comparison import status
+from spring.web.html.status import status
 from spring.web.shared import LOADING, Shared
 from spring.web.tabs import evaluate as evaluate_tab
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab, k_choices
 from spring.web.tabs.form import Form
+from spring.web.tabs.streaming import REMOVED, buttons
 from spring.web.tabs.sweep import SweepTab, every_k, f1_plot
-from spring.web.tabs.wiring import REMOVED, buttons
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import RequestQueue
 from tests.conftest import PASSAGES, QUESTION

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from spring.web.html.comparison import escape
+from spring.web.html.text import escape
 from spring.web.visitors.blind_tests import LETTERS, Count
 
 NOT_SHOWN = '<span class="empty">Not shown.</span>'

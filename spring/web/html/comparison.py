@@ -1,33 +1,20 @@
-"""Render a comparison as escaped HTML.
+"""Render the answers of a comparison and the prompt behind them."""
 
-Documents, questions and answers are data: they reach the page through `escape` only; only the marks around their words
-are HTML.
-"""
-
-from collections.abc import Iterable, Sequence
-from html import escape as _escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spring.data.types import FileResult
 from spring.evaluation.metrics import score
 from spring.generation.comparison import NOTHING_FOUND
 from spring.generation.interface import Engine
 from spring.generation.types import Answer, GenerationRequest
 from spring.rag.retriever import Hit
-from spring.rag.terms import marked_spans, new_words
+from spring.web.html.text import escape
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
 
 
 ALL_LEFT_OUT = "Every passage is left out: what follows comes from the model alone."
-
-
-def escape(text: str) -> str:
-    """Text as HTML. Braces and dollars too: Gradio's HTML component takes them for its templates."""
-    for character in "{}$`":
-        text = text.replace(character, f"\0{ord(character)};")
-    return _escape(text).replace("\0", "&#")
 
 
 def facts(engine: Engine) -> str:
@@ -137,70 +124,6 @@ def _verdict(name: str, value: float) -> str:
     return f'<span class="score {"right" if value else "wrong"}">{name} {"yes" if value else "no"}</span>'
 
 
-def passage_list(comparison: "Comparison", done: bool = False, found: Sequence[Hit] = ()) -> str:
-    """The retrieved passages with the question's words marked and, once `done`, the answer's.
-
-    Each can be left out or changed. `found` are all that the visitor chose from, if the question was asked again.
-    """
-    if not (listed := found or comparison.hits):
-        return ""
-    answer = _marking_answer(comparison) if done else ""
-    # What the answer says beyond the question's own words, which it often repeats.
-    answer_terms = new_words(answer, comparison.question)
-    legend = '<p class="legend"><mark class="q">question\'s words</mark>'
-    if answer_terms:
-        legend += ' <mark class="a">answer\'s words</mark>'
-    used = {hit.rank: (number, hit) for number, hit in enumerate(comparison.hits, start=1)}
-    items = "".join(_passage(hit, used.get(hit.rank), answer_terms) for hit in listed)
-    return f'{legend}</p><ol class="passages">{items}</ol>'
-
-
-def _marking_answer(comparison: "Comparison") -> str:
-    """The answer whose words are marked: the one with virtual tokens if it says anything."""
-    first, *others = comparison.answers
-    return next((a.text for a in others if a.text and not a.in_words), first.text)
-
-
-def _passage(hit: Hit, used: tuple[int, Hit] | None, answer_terms: set[str]) -> str:
-    """A passage with its tick box and its button; page.js and what_if.COLLECT know this layout.
-
-    Args:
-        hit: as it was found.
-        used: its number in the prompt, another than its rank if passages before it were left out, and the passage as
-            the model saw it; None if it was left out.
-        answer_terms: words to mark.
-
-    """
-    number, seen = used or (hit.rank, hit)
-    passage, text = hit.passage, seen.passage.titled
-    is_edited = text != passage.titled
-    renamed = f"<span>[{number}] in the prompt</span>" if number != hit.rank else ""
-    original = f'<p class="original" hidden>{escape(passage.titled)}</p>' if is_edited else ""
-    section = f'<span class="section">{escape(passage.section)}</span>' if passage.section else ""
-    return (
-        f'<li data-rank="{hit.rank}" class="{"edited" if is_edited else ""}"><header>'
-        f'<label><input type="checkbox" aria-label="Use passage {hit.rank}"{" checked" if used else ""}>'
-        f'<b>[{hit.rank}]</b></label> <span class="document">{escape(passage.document)}</span>'
-        f"{section}<span>page {passage.page}</span><span>score {hit.score:.2f}</span>"
-        f'{renamed}<span class="mark">edited</span>'
-        f'<button type="button" class="edit" aria-label="Edit passage {hit.rank}">Edit</button></header>'
-        f"<p>{marked(text, set(hit.terms), answer_terms)}</p>{original}</li>"
-    )
-
-
-def marked(text: str, question_terms: set[str], answer_terms: set[str]) -> str:
-    """Escaped text with <mark> around words."""
-    spans = [(start, end, "a") for start, end in marked_spans(text, answer_terms)]
-    spans += [(start, end, "q") for start, end in marked_spans(text, question_terms)]
-    html, place = [], 0
-    for start, end, kind in sorted(spans):
-        if start < place:  # terms of two neighbouring characters overlap in Thai and others
-            continue
-        html += [escape(text[place:start]), f'<mark class="{kind}">{escape(text[start:end])}</mark>']
-        place = end
-    return "".join([*html, escape(text[place:])])
-
-
 def prompt_view(comparison: "Comparison", k: int, learned: bool) -> str:
     """What the model saw: passages, virtual tokens and question in three colours."""
     chips = "".join(f"<i>t{i}</i>" for i in range(1, k + 1))
@@ -226,45 +149,3 @@ def _words(request: "GenerationRequest", answer: "Answer", comparison: "Comparis
         f'<p class="legend">The answer {answer.title} had, in the place of the virtual tokens:</p>'
         f'<pre class="prompt"><span class="seam">{words}</span></pre>'
     )
-
-
-def progress_line(comparison: "Comparison") -> str:
-    """One sentence on what is going on, or what came of it."""
-    progress = comparison.progress
-    if not comparison.hits:
-        source = "Answered from memory" if progress.done else "Answering from memory …"
-        return f"{source}." if progress.done else source
-    if not any(answer.new_tokens or answer.ended for answer in progress.answers):
-        if not progress.prefix_tokens:
-            return "Reading the passages …"
-        return f"Reading the passages: {progress.prefix_read} of {progress.prefix_tokens} tokens …"
-    if progress.prefix_hits:
-        source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
-    else:
-        source = (
-            f"{progress.prefix_tokens} passage tokens read once for all answers in {progress.prefill_seconds:.1f} s"
-        )
-    return f"{source}." if progress.done else f"{source}; answering …"
-
-
-def queue_line(place: int) -> str:
-    """Where somebody is in the queue; 1 is the next."""
-    return "Waiting: you are next." if place == 1 else f"Waiting: number {place} in the queue."
-
-
-def status(text: str, notes: Iterable[str] = (), kind: str = "") -> str:
-    """The status line; `kind` is "error" for what needs the visitor's attention."""
-    role = "alert" if kind == "error" else "status"
-    lines = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
-    return f'<div class="status {kind}" role="{role}"><p>{escape(text)}</p>{lines}</div>'
-
-
-def file_list(results: Sequence[FileResult]) -> str:
-    """One line for each file that was read, or not."""
-    # What went wrong comes first, where it is seen.
-    ordered = sorted(results, key=lambda result: (result.error is None, not result.warnings))
-    lines = "".join(
-        f'<li class="{"bad" if result.error else "warned" if result.warnings else "good"}">{escape(result.line)}</li>'
-        for result in ordered
-    )
-    return f'<ul class="files" aria-label="Files read" tabindex="0">{lines}</ul>'

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from spring.evaluation.progress import EvaluationRun
 from spring.generation.types import Answer
-from spring.web.html.comparison import escape, scores
+from spring.web.html.comparison import scores
+from spring.web.html.text import escape
 
 if TYPE_CHECKING:  # needs torch, and the page is served before torch is imported
     from spring.evaluation.differences import Difference

@@ -9,7 +9,7 @@ from spring.generation.comparison import Comparison
 from spring.generation.types import Answer, AnswerAttribution, Attribution
 from spring.rag.retriever import Hit
 from spring.rag.terms import new_words
-from spring.web.html.comparison import escape, marked
+from spring.web.html.text import escape, marked
 
 CLEAR = 1.0  # nats: a drop from which a passage counts as a source
 APART = 3.0  # times the second largest drop from which the largest stands alone

@@ -2,7 +2,7 @@
 
 import segno
 
-from spring.web.html.comparison import escape
+from spring.web.html.text import escape
 
 
 def link_view(address: str, copied: bool) -> str:

@@ -1,4 +1,4 @@
-"""The form and the tabs: one file each for layout and handlers, and the wiring of events that all use.
+"""The form and the tabs, one file each for layout and handlers; the wiring and the streaming action that all use.
 
 A new tab is one file and one entry in `layout.TABS`.
 """

@@ -8,10 +8,13 @@ import gradio as gr
 from spring.errors import PromptError
 from spring.generation.comparison import Comparison
 from spring.web.html import blind as html
-from spring.web.html.comparison import passage_list, said_first, status
+from spring.web.html.comparison import said_first
+from spring.web.html.passages import passage_list
+from spring.web.html.status import status
 from spring.web.shared import Shared
+from spring.web.tabs.streaming import buttons
 from spring.web.tabs.what_if import Asked
-from spring.web.tabs.wiring import Components, Updates, buttons, connect
+from spring.web.tabs.wiring import Components, Updates, connect
 from spring.web.visitors.blind_tests import LETTERS, BlindTests
 from spring.web.visitors.requests import visitor_of
 

@@ -6,16 +6,19 @@ from typing import Any
 import gradio as gr
 
 from spring.generation.comparison import Comparison, compare
-from spring.web.html import comparison as html
+from spring.web.html.comparison import answer_cards, prompt_view, said_first
+from spring.web.html.passages import passage_list
+from spring.web.html.status import progress_line, status
 from spring.web.shared import Shared
 from spring.web.tabs.blind import CLEARED as NO_BLIND_TEST
 from spring.web.tabs.blind import Blind
 from spring.web.tabs.explain import CLEARED, Explanation
 from spring.web.tabs.form import Form
+from spring.web.tabs.streaming import Pace, StreamingAction, buttons
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.what_if import CLEARED as NO_PASSAGES
 from spring.web.tabs.what_if import COLLECT, Asked, WhatIf
-from spring.web.tabs.wiring import Pace, StreamingAction, Updates, buttons
+from spring.web.tabs.wiring import Updates
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
@@ -152,7 +155,7 @@ class CompareTab(Tab):
         self, visitor: str, address: str, comparison: Comparison, asked: Asked, ended: str = ""
     ) -> dict[str, Any]:
         """What a comparison looks like in the end, all of it; `ended` says why that is not its own."""
-        shown = self._snapshot(comparison, asked, is_first=True, ended=ended or html.progress_line(comparison))
+        shown = self._snapshot(comparison, asked, is_first=True, ended=ended or progress_line(comparison))
         return {**shown, **self._kept(visitor, address, comparison, asked)}
 
     def _kept(self, visitor: str, address: str, comparison: Comparison, asked: Asked) -> dict[str, Any]:
@@ -170,16 +173,16 @@ class CompareTab(Tab):
         self, comparison: Comparison, asked: Asked, is_first: bool = False, ended: str = ""
     ) -> dict[str, Any]:
         """What a comparison looks like now; `ended` says how it ended."""
-        alone, notes = html.said_first(comparison, asked.found)
+        alone, notes = said_first(comparison, asked.found)
         updates: dict[str, Any] = {
-            "status": html.status(ended or html.progress_line(comparison), notes),
-            "answers": html.answer_cards(
+            "status": status(ended or progress_line(comparison), notes),
+            "answers": answer_cards(
                 comparison.answers, comparison.question, asked.golden, running=not ended, alone=alone
             ),
         }
         if is_first:
             is_learned = bool(self.shared.engine.tokens.learned)
-            updates["prompt"] = html.prompt_view(comparison, comparison.answers[1].virtual_tokens, is_learned)
+            updates["prompt"] = prompt_view(comparison, comparison.answers[1].virtual_tokens, is_learned)
         if is_first or ended:
-            updates |= {"passages": html.passage_list(comparison, bool(ended), asked.found), **buttons(not ended)}
+            updates |= {"passages": passage_list(comparison, bool(ended), asked.found), **buttons(not ended)}
         return updates

@@ -25,9 +25,10 @@ from spring.rag.retriever import Retriever
 from spring.web.html import evaluation as evaluation_html
 from spring.web.shared import Shared
 from spring.web.tabs.form import EXPECTED_TOKENS, IN_WORDS, Form
+from spring.web.tabs.streaming import StreamingAction, buttons
 from spring.web.tabs.sweep import every_k
 from spring.web.tabs.tab import Tab
-from spring.web.tabs.wiring import StreamingAction, Updates, buttons
+from spring.web.tabs.wiring import Updates
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import NO_BASELINE, baseline_names, comparison_settings, whole_numbers
 

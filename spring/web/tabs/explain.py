@@ -8,9 +8,10 @@ import gradio as gr
 from spring.errors import PromptError
 from spring.generation.attribution import attribute
 from spring.web.html import explanation as html
-from spring.web.html.comparison import status
+from spring.web.html.status import status
 from spring.web.shared import Shared
-from spring.web.tabs.wiring import StreamingAction, Updates, buttons
+from spring.web.tabs.streaming import StreamingAction, buttons
+from spring.web.tabs.wiring import Updates
 from spring.web.visitors.request_queue import QueuedRequest
 
 GONE = "There is no answer of yours to explain: ask a question, wait for its answers, then ask why."

@@ -9,7 +9,7 @@ import gradio as gr
 from spring.data.loaders.registry import FILE_KINDS, FILE_TYPES
 from spring.data.questions import Question
 from spring.errors import SpringError
-from spring.web.html.comparison import file_list, queue_line, status
+from spring.web.html.status import file_list, queue_line, status
 from spring.web.shared import Shared
 from spring.web.tabs.browser_storage import FORGET_KEY, KEEP_KEY, READ_KEY
 from spring.web.tabs.wiring import Updates, connect

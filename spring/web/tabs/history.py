@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 
 from spring.web import export
-from spring.web.html.comparison import answer_cards, passage_list
+from spring.web.html.comparison import answer_cards
+from spring.web.html.passages import passage_list
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect

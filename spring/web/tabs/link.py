@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from spring.errors import SpringError
-from spring.web.html.comparison import status
 from spring.web.html.link import link_view
+from spring.web.html.status import status
 from spring.web.shared import Shared
 from spring.web.tabs.form import Form
 from spring.web.tabs.wiring import Updates, connect

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from spring.web.html.comparison import file_list
+from spring.web.html.status import file_list
 from spring.web.shared import Shared
 from spring.web.tabs.browser_storage import READ, RESTORED, save
 from spring.web.tabs.form import Form

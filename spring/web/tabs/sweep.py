@@ -8,12 +8,14 @@ import pandas as pd
 
 from spring.evaluation.metrics import score
 from spring.generation.comparison import Comparison, compare
-from spring.web.html import comparison as html
 from spring.web.html import evaluation as evaluation_html
+from spring.web.html.comparison import said_first
+from spring.web.html.status import progress_line, status
 from spring.web.shared import Shared
 from spring.web.tabs.form import Form
+from spring.web.tabs.streaming import Pace, StreamingAction, buttons
 from spring.web.tabs.tab import Tab
-from spring.web.tabs.wiring import Pace, StreamingAction, Updates, buttons
+from spring.web.tabs.wiring import Updates
 from spring.web.visitors.request_queue import QueuedRequest
 from spring.web.visitors.requests import comparison_settings, question_text
 
@@ -46,7 +48,7 @@ class SweepTab(Tab):
         with gr.Row():
             run = gr.Button("Try every k", variant="primary", scale=3, elem_id="sweep")
             stop = gr.Button("Stop", interactive=False, scale=1, elem_id="sweep-stop")
-        status = gr.HTML(html.status(BEFORE), elem_id="sweep-status")
+        line = gr.HTML(status(BEFORE), elem_id="sweep-status")
         film = gr.HTML(elem_id="film")
         plot = gr.LinePlot(
             x="k",
@@ -57,7 +59,7 @@ class SweepTab(Tab):
             visible=False,
             elem_id="sweep-plot",
         )
-        outputs = {"status": status, "film": film, "plot": plot, "run": run, "stop": stop}
+        outputs = {"status": line, "film": film, "plot": plot, "run": run, "stop": stop}
         self.action.connect([run.click], inputs=form.inputs, outputs=outputs, removed=form.removed)
 
     def run(
@@ -90,9 +92,9 @@ class SweepTab(Tab):
 
 def _frames(comparison: Comparison, golden: Sequence[str], ended: str = "") -> Updates:
     """Status and filmstrip; `ended` says how it ended."""
-    alone, notes = html.said_first(comparison)
+    alone, notes = said_first(comparison)
     return {
-        "status": html.status(ended or html.progress_line(comparison), notes),
+        "status": status(ended or progress_line(comparison), notes),
         "film": evaluation_html.filmstrip(comparison.answers, comparison.question, golden, not ended, alone),
     }
 

@@ -15,7 +15,7 @@ from spring.web.visitors.requests import text_of
 LONGEST_PASSAGE = 4_000  # characters of one that the visitor has changed
 GONE = "These passages are no longer here: ask the question anew, then change them."
 WRONG = "These are not the passages that were shown: ask the question anew, then change them."
-# What the visitor has done to the passages, read from the page (html/comparison.py has their layout). It comes with
+# What the visitor has done to the passages, read from the page (html/passages.py has their layout). It comes with
 # every question; only "Ask again" uses it. Any other one uses all passages as they are, but Gradio keeps tick boxes
 # and what is typed when it shows new passages in the place of others.
 COLLECT = """(selected, collection) => {
