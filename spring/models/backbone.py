@@ -128,9 +128,13 @@ class Backbone:
 
     def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
         """Return the ids left of the seam, right of it, and of the answer with the end-of-sequence token."""
-        before, after, ids = self.tokenization.encode_answer(prompt, answer)
-        ids = [id for id in ids if id not in self.eos_ids and id != self.tokenizer.bos_token_id]
-        return before, after, [*ids, self.end_id]
+        before, after = self.tokenization.encode(prompt)
+        return before, after, self.answer_ids(prompt, before + after, answer)
+
+    def answer_ids(self, prompt: Prompt, encoded: list[int], answer: str) -> list[int]:
+        """Ids of an answer and the end-of-sequence token, behind a prompt whose ids of both sides are `encoded`."""
+        ids = self.tokenization.answer_ids(prompt, encoded, answer)
+        return [*(id for id in ids if id not in self.eos_ids and id != self.tokenizer.bos_token_id), self.end_id]
 
     def initial_virtual_tokens(self, n: int = 50, text: str = INSTRUCTION) -> VirtualTokens:
         """The embeddings of a text, repeated or cut to n; by default the paper's instruction (section 3.2).

@@ -106,17 +106,23 @@ class Tokenization:
         """Text of one id, for example "<|im_end|>"; special tokens are written out."""
         return str(self.tokenizer.decode([id], clean_up_tokenization_spaces=False))
 
-    def encode_answer(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int], list[int]]:
-        """Return the ids left of the seam, right of it, and of the answer's text.
+    def answer_ids(self, prompt: Prompt, encoded: list[int], answer: str) -> list[int]:
+        """Ids of an answer behind a prompt that is encoded already.
 
-        The prompt's ids are those of `encode`. Where the tokenizer would merge the answer with the prompt's end, the
-        answer is encoded separately. Special tokens that the tokenizer itself adds are kept.
+        Where the tokenizer would merge the answer with the prompt's end, the answer is encoded separately. Special
+        tokens that the tokenizer itself adds are kept.
+
+        Args:
+            prompt: what stands before the answer.
+            encoded: its ids, of both sides.
+            answer: its text.
+
         """
-        before, after = self.encode(prompt)
         whole: list[int] = self.tokenizer(f"{prompt} {answer}")["input_ids"]
-        length = len(before) + len(after)
-        ids = whole[length:] if whole[:length] == before + after else self.tokenizer(answer)["input_ids"]
-        return before, after, ids
+        if whole[: len(encoded)] == encoded:
+            return whole[len(encoded) :]
+        alone: list[int] = self.tokenizer(answer)["input_ids"]
+        return alone
 
     def _encode_whole(self, prompt: Prompt) -> tuple[list[int], list[int]]:
         """Encode the whole text and split the ids by character offsets: the layout "training".

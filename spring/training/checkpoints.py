@@ -13,7 +13,8 @@ from torch import Tensor
 
 from spring.errors import PromptError
 
-LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds", "dev_loss", "dev_exact_match")
+# `waited` are those of the seconds in which a step waited until its samples were drawn and encoded.
+LOG_COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds", "waited", "dev_loss", "dev_exact_match")
 
 
 class TrainingState:

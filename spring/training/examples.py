@@ -11,8 +11,8 @@ from spring.data.types import Collection, Passage
 from spring.errors import PromptError
 from spring.evaluation.metrics import contained
 from spring.models.backbone import Backbone
-from spring.rag.prompt import build_prompt
 from spring.rag.retriever import Retriever
+from spring.training.encoding import Ids, SampleEncoder
 from spring.training.loss import Example, Target
 
 MAX_DEV_ANSWERS = 16  # golden answers of a dev question that are scored; some sets have a hundred names for one thing
@@ -89,8 +89,10 @@ class Examples:
         self._retriever, self._gold = retriever, gold or {}
         self._found: dict[tuple[str, int], list[Passage]] = {}
         self._orders: dict[int, list[int]] = {}
+        self._encoder = SampleEncoder(backbone, settings.number)
         for question in questions:
             self._require_passages(question)
+        self._golds = [self._gold_of(question) for question in questions]
 
     @property
     def fingerprint(self) -> str:
@@ -98,8 +100,8 @@ class Examples:
         digest = hashlib.sha256(repr(self.questions).encode())
         if self._retriever is not None:
             digest.update(self._retriever.fingerprint().encode())
-        for question in self.questions:
-            digest.update(repr(self._gold_of(question)).encode())
+        for gold in self._golds:
+            digest.update(repr(gold).encode())
         return digest.hexdigest()
 
     def __getitem__(self, number: int) -> Example:
@@ -107,12 +109,12 @@ class Examples:
         question, passages = self.question(number), self.passages(number)
         rng = random.Random(f"{self.settings.seed} sample {number}")
         targets = []
-        before: list[int] = []
+        before: Ids = ()
         for k in self._draw_ks(rng):
             answer = rng.choice(question.golden_answers)
-            before, after, ids = self._encode(passages, question.question, answer)
-            targets.append(Target(k, tuple(after), tuple(ids)))
-        return Example(tuple(before), tuple(targets), sum(self._place_and_draw(number)))
+            before, after, ids = self._encoder.encode(passages, question.question, answer)
+            targets.append(Target(k, after, ids))
+        return Example(before, tuple(targets), sum(self._place_and_draw(number)))
 
     def question(self, number: int) -> Question:
         """Return the question of a sample."""
@@ -124,7 +126,7 @@ class Examples:
         question, rng = self.questions[place], random.Random(f"{self.settings.seed} question {place} draw {draw}")
         m = rng.randint(*self.settings.passages)
         passages = self._best(question, self.settings.passages[1])[:m]
-        gold = self._gold_of(question)
+        gold = self._golds[place]
         if gold is not None and gold not in passages:
             passages = passages[: m - 1]
             passages.insert(rng.randint(0, len(passages)), gold)
@@ -139,11 +141,12 @@ class Examples:
         """
         self._require_passages(question)
         best = self._best(question, passages)
-        targets, before = [], list[int]()
+        targets = list[Target]()
+        before: Ids = ()
         for answer in question.golden_answers[:MAX_DEV_ANSWERS]:
-            before, after, ids = self._encode(best, question.question, answer)
-            targets += [Target(k, tuple(after), tuple(ids)) for k in ks]
-        return Example(tuple(before), tuple(targets))
+            before, after, ids = self._encoder.encode(best, question.question, answer)
+            targets += [Target(k, after, ids) for k in ks]
+        return Example(before, tuple(targets))
 
     def length(self, number: int) -> int:
         """Characters in the passages of a sample: about proportional to their tokens."""
@@ -185,13 +188,3 @@ class Examples:
         row = self._gold.get(question.gold_passage, ())
         holding = (p for p in row if any(contained(p.titled, answer) for answer in question.golden_answers))
         return next(holding, row[0] if row else None)
-
-    def _encode(
-        self, passages: Sequence[Passage], question: str, answer: str
-    ) -> tuple[list[int], list[int], list[int]]:
-        """Ids left of the seam, right of it, and of the answer; the last passages are left out if not all fit."""
-        for kept in range(len(passages), -1, -1):
-            ids = self.backbone.encode_answer(build_prompt(passages[:kept], question), answer)
-            if sum(map(len, ids)) + self.settings.number <= self.backbone.context_length:
-                return ids
-        raise PromptError(f"The question {question[:80]!r} is too long for {self.backbone.name}.")

@@ -1,11 +1,6 @@
-"""The training loop: everything is frozen but the (n, hidden) matrix of virtual tokens (paper, section 3.3).
-
-The loop runs on accelerate, so `accelerate launch -m spring train ...` spreads it over several processes: each takes
-its share of every batch, and the tokens are the same up to rounding.
-"""
+"""A training run: its steps, the evaluations on the way, its log and checkpoints, and what it gives in the end."""
 
 import hashlib
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, GradientAccumulationPlugin
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
 from tqdm import tqdm
 
-from spring.errors import PromptError
 from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
 from spring.training.backbones import (
@@ -30,9 +20,11 @@ from spring.training.backbones import (
     require_one_set_of_weights,
     require_plain_logits,
 )
+from spring.training.batches import Batches
 from spring.training.checkpoints import RunFolder, TrainingState
+from spring.training.descent import Descent
 from spring.training.examples import Examples
-from spring.training.loss import Example, dev_scores, losses
+from spring.training.loss import Example, dev_scores
 from spring.training.prefix_states import PrefixStates
 from spring.training.settings import TrainingSettings
 
@@ -85,41 +77,6 @@ def learn(
     return _Run(backbones, examples, initial, settings, folder, dev, report, watch).train(resume)
 
 
-class _TokenMatrix(nn.Module):
-    """The matrix that is learned. The backbones are no submodules, so nothing wraps, synchronizes or saves them."""
-
-    def __init__(self, states: Sequence[PrefixStates], initial: Tensor) -> None:
-        super().__init__()
-        self.tokens = nn.Parameter(initial.detach().clone())
-        self._states = tuple(states)
-
-    def forward(self, examples: Sequence[Example]) -> Tensor:
-        found = []
-        for place, states in enumerate(self._states):
-            if own := [example for example in examples if example.rotation % len(self._states) == place]:
-                found.append(losses(states, self.tokens, own))
-        return torch.cat(found).mean()
-
-
-class _StepSampler(Sampler[int]):
-    """Sample numbers of the steps `first` to `last`, exclusive, drawn step by step.
-
-    Within a step, samples with passages of similar length follow each other, which saves padding.
-    """
-
-    def __init__(self, examples: Examples, samples_per_step: int, first: int, last: int) -> None:
-        self.examples, self.size, self.first, self.last = examples, samples_per_step, first, last
-
-    def __len__(self) -> int:
-        return (self.last - self.first) * self.size
-
-    def __iter__(self) -> Iterator[int]:
-        for start in range(self.first * self.size, self.last * self.size, self.size):
-            yield from sorted(
-                range(start, start + self.size), key=lambda number: (self.examples.length(number), number)
-            )
-
-
 class _Run:
     def __init__(
         self,
@@ -143,33 +100,13 @@ class _Run:
         self.initial, self.report = initial.embeddings, report
         self.watch = watch
         self.steps = settings.steps(len(examples.questions))
-        self.accelerator = Accelerator(
-            cpu=backbones[0].model.device.type == "cpu",
-            mixed_precision="no",  # the backbone has its precision already, whatever `accelerate config` says
-            gradient_accumulation_plugin=GradientAccumulationPlugin(
-                num_steps=settings.gradient_accumulation, sync_with_dataloader=False
-            ),
-            dataloader_config=DataLoaderConfiguration(split_batches=True),
-        )
-        if settings.batch_size % self.accelerator.num_processes:
-            raise PromptError(
-                f"A batch of {settings.batch_size} cannot be divided among {self.accelerator.num_processes} processes: "
-                "choose a multiple as --batch-size."
-            )
         stored = folder / STATES_FOLDER if examples.settings.draws else None
         states = [PrefixStates(backbone, stored) for backbone in backbones]
-        matrix = _TokenMatrix(states, initial.embeddings.to(backbones[0].model.device))
-        optimizer = torch.optim.AdamW([matrix.tokens], settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-        self.state = TrainingState(matrix.tokens)
-        self.matrix, self.optimizer = self.accelerator.prepare(matrix, optimizer)
+        self.descent = Descent(states, initial.embeddings, settings)
+        self.accelerator = self.descent.accelerator
+        self.state = TrainingState(self.descent.tokens)
         self.accelerator.register_for_checkpointing(self.state)
         self.folder = RunFolder(folder, self.accelerator)
-
-    @property
-    def tokens(self) -> nn.Parameter:
-        """The matrix that is learned, without accelerate's wrapper."""
-        matrix: _TokenMatrix = self.accelerator.unwrap_model(self.matrix)
-        return matrix.tokens
 
     def train(self, resume: bool) -> TrainingResult:
         state, main = self.state, self.accelerator.is_main_process
@@ -227,37 +164,27 @@ class _Run:
         return run | {"data": data.hexdigest()} | asdict(self.settings) | asdict(self.examples.settings)
 
     def _steps(self) -> Iterator[dict[str, Any]]:
-        """Run the remaining steps; yield a row of the log after each."""
-        started, total = time.perf_counter(), 0.0
-        for batch in self._batches():
-            with self.accelerator.accumulate(self.matrix):
-                loss = self.matrix(batch)
-                self.accelerator.backward(loss)
-                total += loss.item() / self.settings.gradient_accumulation
-                if not self.accelerator.sync_gradients:
-                    continue
-                rate = self.settings.rate(self.state.step, self.steps)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
-                norm = float(self.accelerator.clip_grad_norm_(self.matrix.parameters(), self.settings.clip))
-                if not math.isfinite(norm):  # the step would make the tokens, and then the checkpoint, useless
-                    raise PromptError(
-                        f"The gradient of step {self.state.step + 1} is not finite: choose a smaller --learning-rate, "
-                        "or --precision fp32."
-                    )
-                self.optimizer.step()
-                self.optimizer.zero_grad()
-            row = {"step": self.state.step + 1, "loss": self._mean(total), "learning_rate": rate}
-            row |= {"gradient_norm": norm} | self._after_step()
-            yield row | {"seconds": time.perf_counter() - started}
-            started, total = time.perf_counter(), 0.0
+        """Run the remaining steps; yield a row of the log after each, and report how fast they were."""
+        first, on_a_card = self.state.step, self.accelerator.device.type != "cpu"
+        batches = Batches(self.examples, self.settings, (first, self.steps), self.descent.process, ahead=on_a_card)
+        seconds, waited, started = 0.0, 0.0, time.perf_counter()
+        for step in self.descent.steps(batches, self.steps):
+            row = asdict(step) | self._after_step()
+            row |= {"step": self.state.step, "seconds": time.perf_counter() - started}
+            yield row | {"waited": batches.waited - waited}
+            seconds, waited, started = seconds + row["seconds"], batches.waited, time.perf_counter()
+        if seconds and self.accelerator.is_main_process:
+            self.report(
+                f"{(self.steps - first) / seconds:.3g} steps a second; "
+                f"{waited / seconds:.1%} of the time went by waiting for samples to be drawn and encoded."
+            )
 
     def _after_step(self) -> dict[str, Any]:
         """Update the average; evaluate and save if due."""
         state, settings = self.state, self.settings
         state.step += 1
         decay = min(settings.average, state.step / (state.step + 9))  # the initial values soon stop counting
-        state.average.lerp_(self.tokens.detach(), 1 - decay)
+        state.average.lerp_(self.descent.tokens.detach(), 1 - decay)
         last = state.step == self.steps
         measured: dict[str, Any] = {}
         if self.dev and (last or state.step % settings.evaluate_every == 0):
@@ -274,18 +201,3 @@ class _Run:
             state.best_match, state.best_loss, state.best_step = match, loss, state.step
             state.best = state.average.clone()
         return {"dev_loss": loss, "dev_exact_match": match}
-
-    def _batches(self) -> Any:
-        """The remaining batches of the run."""
-        loader: DataLoader[Example] = DataLoader(
-            self.examples,  # type: ignore[arg-type]  # has what a map-style dataset needs
-            self.settings.batch_size,
-            sampler=_StepSampler(self.examples, self.settings.samples_per_step, self.state.step, self.steps),
-            collate_fn=list,
-        )
-        return self.accelerator.prepare(loader)
-
-    def _mean(self, value: float) -> float:
-        """Average a number over the processes."""
-        mean: Tensor = self.accelerator.reduce(torch.tensor(value, device=self.accelerator.device), "mean")
-        return float(mean)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -102,6 +103,7 @@ def test_the_log_has_a_row_for_each_step(tiny_llama: Backbone, tmp_path: Path) -
     assert [row["step"] for row in rows] == [str(step) for step in range(1, learned.steps + 1)]
     assert learned.steps == 6
     assert all(float(row["loss"]) > 0 and float(row["gradient_norm"]) > 0 for row in rows)
+    assert all(0 < float(row["waited"]) < float(row["seconds"]) for row in rows)
     assert [bool(row["dev_loss"]) for row in rows] == [False, True] * 3
 
 
@@ -110,11 +112,12 @@ def test_steps_that_are_too_few_are_told_before_they_are_made(tiny_llama: Backbo
     for name, rate in (("few", 1e-6), ("enough", 1.0)):
         settings = replace(SETTINGS, epochs=1, learning_rate=rate)
         learn([tiny_llama], drawn, initial, settings, tmp_path / name, report=lines.append)
-    assert [line.partition(":")[0] for line in lines] == [
-        "2 steps of 2 samples.",
-        "These are few steps",
-        "2 steps of 2 samples.",
-    ]
+    few, enough = lines[:3], lines[3:]
+    assert few[0] == enough[0] == "2 steps of 2 samples."
+    assert few[1].startswith("These are few steps:")
+    for line in (few[-1], enough[-1]):  # how fast they were, when they are made
+        assert re.fullmatch(r"[\d.e+]+ steps a second; \d+\.\d% of the time went by waiting for samples .*", line)
+    assert (len(few), len(enough)) == (3, 2)
 
 
 def test_what_several_gpus_have_read_is_not_kept(
@@ -195,7 +198,7 @@ def test_a_step_that_is_not_finite_ends_the_run_and_spoils_nothing(
     tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = iter([1.0, 1.0, float("inf")])  # as half precision overflows
-    monkeypatch.setattr("spring.training.trainer.losses", lambda *given: losses(*given) * next(calls))
+    monkeypatch.setattr("spring.training.descent.losses", lambda *given: losses(*given) * next(calls))
     with pytest.raises(PromptError, match="The gradient of step 3 is not finite: choose a smaller") as error:
         run(tiny_llama, tmp_path, replace(SETTINGS, save_every=1))
     one_line(error)
@@ -444,13 +447,21 @@ def test_a_full_disk_and_a_full_memory_are_told_in_one_line(
 ) -> None:
     full = "[enforce fail at inline_container.cc:672] . unexpected pos 128 vs 22"  # torch.save's
     for name, error, told in (
-        ("Accelerator.save_state", RuntimeError(full), f"({full}). Once it can, the same command with --resume"),
         (
-            "RunFolder.log",
+            "checkpoints.Accelerator.save_state",
+            RuntimeError(full),
+            f"({full}). Once it can, the same command with --resume",
+        ),
+        (
+            "checkpoints.RunFolder.log",
             OSError(28, "No space left on device"),
             "Once it can, the same command",
         ),
-        ("losses", torch.OutOfMemoryError("2 GiB"), "does not suffice for a batch of 2: choose a smaller --batch-size"),
+        (
+            "descent.losses",
+            torch.OutOfMemoryError("2 GiB"),
+            "does not suffice for a batch of 2: choose a smaller --batch-size",
+        ),
     ):
 
         def fail(*_: object, error: Exception = error) -> None:
@@ -458,7 +469,7 @@ def test_a_full_disk_and_a_full_memory_are_told_in_one_line(
 
         output = data / f"{type(error).__name__}.safetensors"
         with monkeypatch.context() as patch:
-            patch.setattr(f"spring.training.trainer.{name}", fail)
+            patch.setattr(f"spring.training.{name}", fail)
             assert main(arguments(data, tiny_llama_folder, output)) == 2
         assert told in capfd.readouterr().err.splitlines()[-1]
 
