@@ -247,10 +247,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("There is no GPU here: leave --device out.")
-    from spring.cli.options import open_corpus
+    from spring.cli.opening import open_corpus
 
     retriever, collection = open_corpus(options.corpus) if options.corpus else (None, None)
-    backbone = load_backbone(options.backbone, training_precision(options.precision))
+    backbone = load_backbone(options.backbone, training_precision(options.precision), learning=True)
     before = own_weights(backbone)
     sampling = SampleSettings(1, tuple(options.passages), fixed_k=True, seed=options.seed)
     questions = read_questions(options.questions).questions

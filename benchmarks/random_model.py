@@ -9,6 +9,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from spring.models.backbone import Backbone
+from spring.models.compute import compute_type
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.tokenization import Tokenization
 
@@ -42,7 +43,7 @@ def random_backbone(name: str, precision: str, device: str) -> Backbone:
     """A Mistral of a shape, as `load_backbone` would load it in `4bit`, `4bit-double`, `bf16` or `fp32`."""
     shape = SHAPES[name]
     packed = precision.startswith("4bit")
-    dtype = torch.float32 if precision == "fp32" or (packed and device == "cpu") else torch.bfloat16
+    dtype = compute_type(precision, gpu=device == "cuda")
     torch.manual_seed(0)
     with torch.device(device):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(

@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
     parser.add_argument("--precision", default="fp32")
     options = parser.parse_args()
-    backbone = load_backbone(options.backbone, training_precision(options.precision))
+    backbone = load_backbone(options.backbone, training_precision(options.precision), learning=True)
     device = backbone.model.device.type
     tokens = backbone.initial_virtual_tokens().embeddings.to(backbone.model.device).requires_grad_()
     batch = batch_of(backbone, options.batch)

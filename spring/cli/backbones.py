@@ -4,39 +4,60 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from spring.cli.options import say
+
 if TYPE_CHECKING:
     from spring.models.catalog import KnownBackbone
+    from spring.models.size import Workload
 
 COLUMNS = ("name", "on the hub", "download", "memory in 4bit", "gated", "model here", "tokens here")
+_PARTS = ("cache_bytes", "graph_bytes")  # of the memory; in JSON alone
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add = parser.add_argument
+    add("--virtual-tokens", nargs="+", type=int, metavar="K", help="k of each answer written at once; default: 0 50")
+    add("--passage-tokens", type=int, default=1800, metavar="N", help="length of the passages; default: 1800, of ten")
+    add("--max-new-tokens", type=int, default=50, metavar="N", help="length of an answer; default: 50")
+    add("--json", action="store_true", help="print one JSON object")
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the known backbones. Memory: of a GPU, for weights, the cache of two answers and workspace."""
-    from spring.models.catalog import KNOWN_BACKBONES
+    """List the known backbones.
 
-    rows = [_row(known) for known in KNOWN_BACKBONES.values()]
+    Memory: of a GPU, for weights, the keys and values of the answers, captured steps and workspace.
+    """
+    from spring.models.catalog import KNOWN_BACKBONES
+    from spring.models.size import GRAPHS, Workload
+
+    ks = tuple(options.virtual_tokens or (0, 50))
+    work = Workload(ks, options.passage_tokens, new_tokens=options.max_new_tokens, number=max(50, *ks))
+    rows = [_row(known, work) for known in KNOWN_BACKBONES.values()]
     if options.json:
         print(json.dumps(rows))
         return
-    table = [COLUMNS, *(tuple(map(_cell, row.values())) for row in rows)]
+    table = [COLUMNS, *(tuple(_cell(value) for name, value in row.items() if name not in _PARTS) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    say(
+        f"Memory: of a GPU, for answers of {work.new_tokens:,} tokens at once (k = {', '.join(map(str, ks))}) to "
+        f"{work.passages:,} tokens of passages, with {GRAPHS / 1e9:.1f} GB for captured steps."
+    )
 
 
-def _row(known: "KnownBackbone") -> dict[str, Any]:
+def _row(known: "KnownBackbone", work: "Workload") -> dict[str, Any]:
     from spring.models.finder import model_here, tokens_here
+    from spring.models.size import GRAPHS
 
     return {
         "name": known.name,
         "hub_id": known.hub_id,
         "download_bytes": 2 * known.size.parameters,  # the hub has them in 16 bits
-        "memory_bytes_4bit": known.size.bytes_needed("4bit"),
+        "memory_bytes_4bit": known.size.bytes_needed("4bit", work=work) + GRAPHS,
+        "cache_bytes": known.size.cache_bytes("4bit", work=work),
+        "graph_bytes": GRAPHS,
         "gated": known.gated,
         "model_here": model_here(known),
         "tokens_here": tokens_here(known),

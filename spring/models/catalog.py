@@ -5,46 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from spring.models.size import Size
 from spring.settings import DEFAULT_BACKBONE
 
 PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"  # the authors' virtual tokens, https://huggingface.co/yutaozhu94/SPRING
 PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double", "int4")
-
-# Bytes of a packed parameter. NF4 has an fp32 scale for 64 parameters; double quantization stores the scales in 8
-# bits, with an fp32 scale for 256 of them (https://arxiv.org/abs/2305.14314, section 3).
-PACKED_BYTES: Mapping[str, float] = MappingProxyType(
-    {"4bit": 1 / 2 + 4 / 64, "4bit-double": 1 / 2 + 1 / 64 + 4 / 2**14}
-)
-# int4 packs beside bf16: 4 bits, and a bf16 scale and zero for 32 parameters; twice that for the output layer's 8 bits.
-INT4_BYTES = 1 / 2 + 4 / 32
-CACHED_POSITIONS = 4096  # room for the key/value cache: two answers of 2,048 tokens each, passages included
-WORKSPACE = 2**29  # bytes for activations and the libraries' own use
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Parameters of a model, counted."""
-
-    packed: int  # of the linear layers, which 4-bit loading packs
-    other: int  # of the embeddings, the output layer and the norms, which it leaves as they are
-    cached: int  # numbers of the keys and values of one position, over all layers
-
-    @property
-    def parameters(self) -> int:
-        """All parameters."""
-        return self.packed + self.other
-
-    def bytes_needed(self, precision: str, gpu: bool = True) -> int:
-        """Memory for the weights, the key/value cache and the work, in bytes.
-
-        On a CPU, parameters that 4-bit loading does not pack are in fp32, the fastest there.
-        """
-        if precision == "int4":
-            return self.bytes_needed("bf16", gpu) + round((self.packed + 2 * self.other) * INT4_BYTES)
-        packed = PACKED_BYTES.get(precision)
-        number = 4 if precision == "fp32" or (packed is not None and not gpu) else 2
-        weights = self.packed * (packed or number) + self.other * number
-        return round(weights) + self.cached * number * CACHED_POSITIONS + WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,14 @@ from transformers.utils import logging as transformers_logging
 from spring.errors import BackboneError
 from spring.models.backbone import Backbone, require_plain_attention
 from spring.models.bundled import is_embedded
-from spring.models.catalog import KNOWN_BACKBONES, PACKED_BYTES, PRECISIONS
+from spring.models.catalog import KNOWN_BACKBONES, PRECISIONS
+from spring.models.compute import compute_type
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.finder import Source, find_backbone
 from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
 from spring.models.packed_files import pack_model, packed_folder, read_packed_model
 from spring.models.precision import choose_precision
+from spring.models.size import PACKED_BYTES
 from spring.models.tokenization import LAYOUTS, Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
@@ -44,6 +46,7 @@ def load_backbone(
     report: Callable[[str], None] = to_stderr,
     tokens: VirtualTokens | None = None,
     layout: str = "training",
+    learning: bool = False,
 ) -> Backbone:
     """Load a backbone by its name in the table, by hub id, or from a local folder.
 
@@ -57,6 +60,7 @@ def load_backbone(
         report: is called with a line before slow steps.
         tokens: the virtual tokens to be used with it, to check them early.
         layout: "training", "recipe" or "front" (see `spring.models.tokenization`).
+        learning: whether gradients will flow through it (see `spring.models.compute`).
 
     Raises:
         BackboneError: unknown precision or layout, or the model cannot be found or loaded, or does not fit.
@@ -71,6 +75,7 @@ def load_backbone(
     precision = choice.precision
     if precision == "int4" and gpu:
         raise BackboneError("The precision int4 is for processors: choose 4bit, which is for GPUs.")
+    compute = compute_type(precision, gpu, learning)
     source = find_backbone(name, report)
     transformers_logging.disable_progress_bar()
     options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
@@ -87,9 +92,8 @@ def load_backbone(
         if precision == "int4":
             model = _with_packed_weights(source, options, report)
         else:
-            model = AutoModelForCausalLM.from_pretrained(
-                source.place, **options, **_loading_options(precision, gpu, size.bytes_needed(precision, gpu))
-            )
+            options |= _loading_options(precision, compute, gpu, size.bytes_needed(precision, gpu))
+            model = AutoModelForCausalLM.from_pretrained(source.place, **options)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, HTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(
@@ -99,7 +103,8 @@ def load_backbone(
         _require_whole_on_gpu(source.name, model, precision)
     keep_quantized_weights(model)
     speed_up_linear(model)
-    return Backbone(model, tokenization, precision, choice.reason)
+    emulated = "; computed in fp16, as this card has no bf16" if compute == torch.float16 else ""
+    return Backbone(model, tokenization, precision, f"{choice.reason}{emulated}")
 
 
 def _with_packed_weights(source: Source, options: dict[str, Any], report: Callable[[str], None]) -> PreTrainedModel:
@@ -150,11 +155,10 @@ def _without_weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
         ) from error
 
 
-def _loading_options(precision: str, gpu: bool, needed: int) -> dict[str, Any]:
-    dtype = torch.float32 if precision == "fp32" or (precision != "bf16" and not gpu) else torch.bfloat16
+def _loading_options(precision: str, compute: torch.dtype, gpu: bool, needed: int) -> dict[str, Any]:
     # PyTorch's attention uses its flash kernel where no mask is needed: for reading the passages. The packages for
     # flash attention have no mask that hides some virtual tokens from some rows of a batch.
-    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
+    options: dict[str, Any] = {"dtype": compute, "attn_implementation": "sdpa"}
     if gpu:
         # One of several processes (`accelerate launch`) has a GPU of its own. A single process may use all, but "auto"
         # would spread the model even where one GPU suffices, and every token would travel between them.
@@ -162,11 +166,10 @@ def _loading_options(precision: str, gpu: bool, needed: int) -> dict[str, Any]:
         gpu_alone = gpu_with(needed) if local is None else int(local)
         options["device_map"] = "auto" if gpu_alone is None else {"": gpu_alone}
     if precision in PACKED_BYTES:
-        # The library's default compute type, fp32, is slow on a GPU and fast on a CPU.
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_compute_dtype=compute,
             bnb_4bit_use_double_quant=precision == "4bit-double",
         )
         options.setdefault("device_map", {"": "cpu"})

@@ -9,7 +9,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from spring.errors import BackboneError
-from spring.models.catalog import KNOWN_BACKBONES, Size
+from spring.models.catalog import KNOWN_BACKBONES
+from spring.models.size import Size
 
 GIGABYTE = 1e9
 CGROUP = Path("/sys/fs/cgroup")  # holds a container's own limit (cgroup v2)

@@ -8,8 +8,8 @@ from torch import nn
 
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
-from spring.models.catalog import PACKED_BYTES
 from spring.models.memory import free_bytes, size_of
+from spring.models.size import PACKED_BYTES
 
 
 def rounded_to_4bit(backbone: Backbone) -> Backbone:
