@@ -9,14 +9,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spring.cli.opening import open_engine, open_retriever
 from spring.cli.options import (
     add_baseline_options,
     add_engine_options,
     add_model_options,
     add_tokens_option,
     baselines_of,
-    open_engine,
-    open_retriever,
     say,
 )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spring.cli.opening import open_corpus, open_engine, question_sets
 from spring.cli.options import (
     add_baseline_options,
     add_engine_options,
@@ -15,9 +16,6 @@ from spring.cli.options import (
     add_question_options,
     add_tokens_option,
     baselines_of,
-    open_corpus,
-    open_engine,
-    question_sets,
     say,
     whole_number,
 )

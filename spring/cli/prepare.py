@@ -2,7 +2,8 @@
 
 import argparse
 
-from spring.cli.options import add_model_options, add_tokens_option, load, say
+from spring.cli.opening import load
+from spring.cli.options import add_model_options, add_tokens_option, say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spring.cli.options import (
-    add_engine_options,
-    add_model_options,
-    add_tokens_option,
-    open_corpus,
-    open_engine,
-    whole_number,
-)
+from spring.cli.opening import open_corpus, open_engine
+from spring.cli.options import add_engine_options, add_model_options, add_tokens_option, whole_number
 from spring.errors import DocumentError, PromptError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spring.cli.options import open_corpus, whole_number
+from spring.cli.opening import open_corpus
+from spring.cli.options import whole_number
 from spring.data.cleaning import without_surrogates
 from spring.errors import PromptError
 from spring.rag.retriever import NOTHING_FITS, Hit

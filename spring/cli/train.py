@@ -2,33 +2,26 @@
 
 import argparse
 import os
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spring.cli.opening import open_corpus
 from spring.cli.options import (
     add_baseline_options,
     add_model_options,
     add_question_options,
     baselines_of,
-    open_corpus,
     question_columns,
     say,
     whole_number,
 )
+from spring.cli.train_result import save_tokens, show_dev
 from spring.errors import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from spring.data.questions import Question
     from spring.models.backbone import Backbone
-    from spring.models.virtual_tokens import VirtualTokens
-    from spring.rag.retriever import Retriever
     from spring.training.settings import TrainingSettings
-    from spring.training.trainer import TrainingResult
 
 DEV_KS = (1, 5)  # the dev questions are scored at these k, and at all tokens
 _SETTINGS = {  # options that are fields of TrainingSettings: type and help
@@ -130,7 +123,9 @@ def run(options: argparse.Namespace) -> None:
     from spring.training.settings import default_shared_k
     from spring.training.trainer import learn
 
-    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, training_precision(options.precision), say)
+    backbone = load_backbone(
+        options.backbone or DEFAULT_BACKBONE, training_precision(options.precision), say, learning=True
+    )
     settings = _settings(options, backbone)
     if options.shared_k is None and not options.fixed_k:
         sampling = replace(sampling, shared_k=default_shared_k(backbone.hidden))
@@ -149,9 +144,9 @@ def run(options: argparse.Namespace) -> None:
         say(f"The curve is in {folder / CURVE}." if watch else f"No {CURVE} is drawn: run {PIP_INSTALL}.")
         result = learn(backbones, examples, initial, settings, folder, dev, options.resume, say, **watch)
         if int(os.environ.get("RANK", "0")) == 0:
-            tokens = _save(options, backbone, result, examples.questions, settings)
+            tokens = save_tokens(options, backbone, result, examples.questions, settings)
             if dev_questions:
-                _show_dev(options, backbone, tokens, dev_questions, retriever, same)
+                show_dev(options, backbone, tokens, dev_questions, retriever, same)
     except KeyboardInterrupt:
         say(f"Interrupted: {how_to_continue}.")
         raise
@@ -162,65 +157,6 @@ def run(options: argparse.Namespace) -> None:
             f"The memory of {backbone.model.device} does not suffice for a batch of {settings.batch_size}: choose a "
             "smaller --batch-size, with more --gradient-accumulation."
         ) from error
-
-
-def _save(
-    options: argparse.Namespace,
-    backbone: "Backbone",
-    result: "TrainingResult",
-    asked: "Sequence[Question]",
-    settings: "TrainingSettings",
-) -> "VirtualTokens":
-    """Write the token file, with metadata that says how the tokens were learned."""
-    from spring.models.virtual_tokens import VirtualTokens
-
-    questions, drafted = len(asked), sum(question.drafted for question in asked)
-    steps = f"{result.step} of {result.steps} steps of {settings.samples_per_step}"
-    details = {
-        "data": options.questions.name,
-        "questions": str(questions),
-        "steps": steps,
-        "seed": str(options.seed),
-        "precision": backbone.precision + (" and 4bit" if options.also_4bit else ""),
-        "settings": str(settings),
-        "command": shlex.join(["python", "-m", "spring", *map(str, sys.argv[1:])]),
-    }
-    if drafted:
-        details["drafted"] = f"{drafted} of the questions, by a model"
-    if result.dev_exact_match is not None:
-        details["dev"] = (
-            f"{options.dev.name}, first {options.dev_limit}: exact match {result.dev_exact_match:.3f}, "
-            f"loss {result.dev_loss:.3f}"
-        )
-    learned = f"learned from {options.questions.name} ({questions:,} questions, {steps})"
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    tokens = VirtualTokens(result.tokens, backbone.name, learned, details)
-    tokens.save(options.output)
-    print(f"{options.output}: {len(result.tokens)} virtual tokens for {backbone.name}, {learned}.", flush=True)
-    return tokens
-
-
-def _show_dev(
-    options: argparse.Namespace,
-    backbone: "Backbone",
-    tokens: "VirtualTokens",
-    questions: "Sequence[Question]",
-    retriever: "Retriever | None",
-    same: int,
-) -> None:
-    """Print how the dev questions are answered with and without the tokens, and keep it in the token file."""
-    from spring.evaluation.results import as_frame
-    from spring.evaluation.summary import summarize
-    from spring.models.figures import DETAIL, as_detail
-    from spring.training.outcome import answer_dev, figures_of_rows
-
-    say(f"Answering {len(questions)} dev questions with and without the tokens ...")
-    rows = answer_dev(backbone, tokens, questions, retriever, baselines_of(options), say)
-    if rows:
-        data = f"{options.dev.name}, {same or 'none'} of them learned from"
-        figures = figures_of_rows(rows, data, backbone.precision)
-        replace(tokens, details={**tokens.details, DETAIL: as_detail([figures])}).save(options.output)
-        print(as_frame(summarize(rows)).to_string(index=False))
 
 
 def _settings(options: argparse.Namespace, backbone: "Backbone") -> "TrainingSettings":

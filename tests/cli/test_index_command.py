@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spring.cli.main import main
-from spring.cli.options import open_corpus
+from spring.cli.opening import open_corpus
 
 
 @pytest.fixture

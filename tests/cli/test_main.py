@@ -8,8 +8,8 @@ from tests.conftest import ROOT
 
 
 def test_every_file_of_a_command_is_registered() -> None:
-    files = {path.stem for path in (ROOT / "spring" / "cli").glob("*.py")} - {"__init__", "main", "options", "parser"}
-    assert files == set(COMMANDS)
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "spring" / "cli").glob("*.py")}
+    assert {name for name, source in files.items() if "\ndef add_options(" in source} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
