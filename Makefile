@@ -2,25 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast test-gpu test-vllm test-busy evaluate space wheel fuzz soak check install format clean
+.PHONY: demo test test-fast test-vllm test-busy evaluate space wheel fuzz soak check install format clean
 
 
 demo: install
 	$(BIN)/python app.py
 
-# Processes of one thread each, as more threads than cores are many times slower; three for two cores, as the tests of the
-# live page and of the browser, each in one process, often wait. `browser` installs chromium.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Processes of one thread each, as more threads than cores are many times slower. Each has a share of the folders
+# (tests/support/shares.py): the live page, the browser, which often wait, and two for all that needs neither. `browser`
+# installs chromium.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist each
 test: install .venv/.test browser
-	$(PYTEST)
+	$(PYTEST) -n 4
 
 # No model, no live server, no browser: a minute.
 test-fast: install .venv/.test
-	$(PYTEST) -m "not model and not live and not browser and not gpu"
-
-# The tests that need a CUDA device, which all others leave out.
-test-gpu: install .venv/.test
-	$(BIN)/python -m pytest -m gpu
+	$(PYTEST) -n 2 -m "not model" --ignore tests/live --ignore tests/browser
 
 # A real server of a served model: some 4 GB into an environment of its own, then six minutes.
 test-vllm: install .venv/.test browser .venv-vllm/.installed
@@ -35,7 +32,7 @@ test-vllm: install .venv/.test browser .venv-vllm/.installed
 
 # Everything beside two busy loops: what passes only on an idle machine fails here.
 test-busy: install .venv/.test browser
-	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST)
+	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST) -n 4
 
 check: install .venv/.test
 	$(BIN)/ruff check .

@@ -5,7 +5,9 @@ import gc
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,15 +21,23 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from xdist.scheduler import LoadFileScheduling
 
+from spring.data.sandbox.parent import Sandbox
 from spring.data.types import Passage
 from spring.generation.engine import LocalEngine, load_engine
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress
+from spring.models import token_files
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
+from spring.models.token_files import PT_LIMITS
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.prompt import INSTRUCTION, Prompt, build_prompt
+from tests.support.shares import (  # noqa: F401  # hooks
+    pytest_configure_node,
+    pytest_ignore_collect,
+    pytest_sessionstart,
+    pytest_xdist_make_scheduler,
+)
 
 ROOT = Path(__file__).parent.parent
 WINDOW = 24  # of the tiny Mistral's attention: shorter than every prompt with a passage
@@ -39,6 +49,7 @@ QUESTION = "When does the ferry leave the northern pier?"
 PASSAGES = [Passage(f"{i}.txt", 1, 0, text) for i, text in enumerate((FERRY, MAST, KITES))]
 PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
+gc.disable()  # until all is imported and collected
 os.environ.setdefault("SPRING_PRECISION", "fp32")  # of the pages that tests start: exact, and the same everywhere
 
 _TRAINING_TEXT = [FERRY, MAST, KITES, INSTRUCTION, f"Question: {QUESTION}\nAnswer: nine"] * 2
@@ -57,19 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from going through the millions of objects of the libraries again and again."""
     gc.freeze()
-
-
-class OneServerEach(LoadFileScheduling):  # type: ignore[misc]
-    """pytest-xdist's `--dist loadfile`, but one process runs all files that share a server or a browser."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return next((folder for folder in ("tests/live/", "tests/browser/") if file.startswith(folder)), file)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
-    """The scheduler of the several test processes."""
-    return OneServerEach(config, log)
+    gc.enable()
 
 
 # --- the models; their tokenizers are saved as on a hub, so it is loading them that makes special tokens text ---
@@ -191,6 +190,19 @@ def llama_engine(tiny_llama: Backbone) -> LocalEngine:
 @pytest.fixture
 def tiny_engine(tiny: Backbone) -> LocalEngine:
     return new_engine(tiny)
+
+
+@pytest.fixture(scope="module")
+def _pt_child() -> Iterator[Sandbox]:
+    """Starts with the first file, and again after a file that ended it."""
+    with Sandbox("spring.models.plain_tensor:pt_job", replace(PT_LIMITS, upload_seconds=3600)) as child:
+        yield child
+
+
+@pytest.fixture
+def pt_child(_pt_child: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all `.pt` files of a module be read in the same child, which imports torch: that takes seconds."""
+    monkeypatch.setattr(token_files, "Sandbox", lambda job, limits: nullcontext(_pt_child))
 
 
 @pytest.fixture(scope="session")

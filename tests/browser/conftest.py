@@ -39,6 +39,8 @@ NOTE_START = """() => {
   window.isStarted = false;
   new MutationObserver(() => { window.isStarted ||= !stop.disabled }).observe(stop, {attributes: true});
 }"""
+STILL = "!document.getAnimations().some(animation => animation instanceof CSSTransition)"
+THEMES = ("dark", "light")
 TRIES = 20
 WIDE = {"width": 1280, "height": 900}
 IDLE = "document.querySelector('#stop').disabled && !document.querySelector('#compare').disabled"
@@ -143,6 +145,13 @@ class Visitor:
             self.page.set_viewport_size({"width": width, "height": 844})
             self.wait(f"document.documentElement.scrollWidth <= {width}")
             yield width
+
+    def themes(self) -> Iterator[str]:
+        """Show the page, opened in dark or light, in both; everything else stays as it is."""
+        for theme in THEMES:
+            self.page.evaluate("theme => document.body.classList.toggle('dark', theme == 'dark')", theme)
+            self.wait(STILL)  # colours change slowly
+            yield theme
 
     def contrast(self, selector: str, part: str = "color") -> float:
         return self.page.eval_on_selector(selector, CONTRAST, part)

@@ -3,11 +3,11 @@
 import httpx
 
 
-def test_eight_tabs_of_one_browser_load_and_answer(visit):
+def test_seven_tabs_of_one_browser_load_and_answer(visit):
     """Gradio holds a connection for each tab, and a browser opens six."""
     visitor = visit()
     first = visitor.page
-    others = [visitor.context.new_page() for _ in range(7)]
+    others = [visitor.context.new_page() for _ in range(6)]
     for tab in others:
         tab.goto(first.url)
         tab.wait_for_selector("#facts b")

@@ -55,17 +55,26 @@ Ask = Callable[..., Run]
 
 
 @pytest.fixture
-def ask(folder: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]) -> Ask:
-    """Ask the tiny model in this process."""
+def here(capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Run the command line in this process."""
 
-    def ask(*options: object, question: str = QUESTION, documents: Sequence[Path] = (folder,)) -> Run:
-        model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
-        arguments = ["ask", question, "--documents", *documents, *model, *options]
+    def run(*arguments: object) -> Run:
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         return Run(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def ask(folder: Path, tiny_llama_folder: Path, here: Ask) -> Ask:
+    """Ask the tiny model in this process."""
+
+    def ask(*options: object, question: str = QUESTION, documents: Sequence[Path] = (folder,)) -> Run:
+        model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
+        return here("ask", question, "--documents", *documents, *model, *options)
 
     return ask
 
@@ -252,8 +261,12 @@ def assert_one_line(run: Run, reason: str) -> None:
         (("ask", "Why?", "--documents", "x", "--virtual-tokens", "many"), "invalid int value: 'many'"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(arguments: tuple[str, ...], reason: str) -> None:
-    assert_one_line(command(*arguments), reason)
+def test_wrong_use_is_told_in_one_line(here: Ask, arguments: tuple[str, ...], reason: str) -> None:
+    assert_one_line(here(*arguments), reason)
+
+
+def test_wrong_use_ends_the_process_with_that_line() -> None:
+    assert_one_line(command("dance"), "invalid choice: 'dance'")
 
 
 @pytest.mark.parametrize(
@@ -310,18 +323,14 @@ def questions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def evaluation(folder: Path, tiny_llama_folder: Path, capfd: pytest.CaptureFixture[str]) -> Ask:
+def evaluation(folder: Path, tiny_llama_folder: Path, here: Ask) -> Ask:
     """Evaluate the tiny model in this process."""
 
     def evaluation(questions: Path | list[Path], *options: object, corpus: Sequence[Path] = (folder,)) -> Run:
         model = ("--backbone", tiny_llama_folder, "--precision", "fp32", "--max-new-tokens", 4)
         documents = ("--corpus", *corpus) if corpus else ()
         files = questions if isinstance(questions, list) else [questions]
-        try:
-            code = main([str(argument) for argument in ("evaluate", *files, *documents, *model, *options)])
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        return Run(code, *capfd.readouterr())
+        return here("evaluate", *files, *documents, *model, *options)
 
     return evaluation
 

@@ -11,6 +11,8 @@ from spring.models.finder import SHIPPED_TOKENS
 from spring.models.virtual_tokens import VirtualTokens
 from tests.models.test_peft_folder import folder_of
 
+pytestmark = pytest.mark.usefixtures("pt_child")
+
 SHIPPED = SHIPPED_TOKENS / "smollm2-135m-instruct.safetensors"
 Shown = pytest.CaptureFixture[str]
 

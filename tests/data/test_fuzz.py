@@ -1,28 +1,38 @@
 """The short setting of `make fuzz`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.fuzz import FORMATS, Fuzzer, is_sentence
+from spring.data.sandbox.parent import Sandbox
+from tests.support.fuzz import FORMATS, Fuzzer, child, is_sentence
 
 SEED = 20_261_124
 FILES = 8  # of each format
 
 
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Sandbox]:
+    """One for all formats, as it takes longer to start than to read."""
+    with child() as reader:
+        yield reader
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_broken_files_are_read_or_refused_in_a_sentence(suffix: str, tmp_path: Path) -> None:
+def test_broken_files_are_read_or_refused_in_a_sentence(suffix: str, reader: Sandbox, tmp_path: Path) -> None:
     fuzzer = Fuzzer(SEED, tmp_path / "kept")
-    fuzzer.documents(suffix, FILES)
+    fuzzer.documents(suffix, FILES, reader)
     print(f"seed {SEED}: {fuzzer.counts}")
     assert fuzzer.counts[suffix].total() == FILES
     assert fuzzer.counts[suffix]["read"] > 0
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.usefixtures("pt_child")
 def test_broken_token_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     fuzzer = Fuzzer(SEED, tmp_path / "kept")
-    fuzzer.token_files(3)  # each reader loads torch
+    fuzzer.token_files(3)
     print(f"seed {SEED}: {fuzzer.counts}")
     assert fuzzer.counts["tokens"]["refused"] > 0
     assert not (tmp_path / "kept").exists()

@@ -19,8 +19,8 @@ from tests.conftest import one_line
 from tests.support.files import CORPORA, pdf, write
 from tests.support.hostile import DAMAGED, TOO_BIG, TOO_SLOW, hostile_files, long_pdf, slow_pdf
 
-# Busy machines are slow; half the memory is full in half the time.
-QUICK = replace(READING_LIMITS, cpu_seconds=4, file_seconds=100, upload_seconds=600, memory=512 * MIB)
+# Busy machines are slow; a quarter of the memory is full in a quarter of the time.
+QUICK = replace(READING_LIMITS, cpu_seconds=3, file_seconds=100, upload_seconds=600, memory=256 * MIB)
 GOOD = "good.txt: 1 page, 1 passage"
 
 

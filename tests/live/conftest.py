@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from benchmarks.visitor import Visitor
-from tests.support.servers import Server, in_a_loop, start, stop, until
+from tests.support.servers import HANG, Server, in_a_loop, start, stop, until
 
 NEIGHBOUR = "203.0.113.200"
+Answer = tuple[list[str], str]  # the answers, and the passages' HTML
 SECRET = "What is the secret word?"
 SETTINGS = {"UPLOAD_MB": "1", "SESSION_MB": "2", "SESSIONS_MB": "16", "ANSWER_SECONDS": "3600", "MCP": "1"}
 
@@ -66,27 +69,63 @@ def document(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One in a thread of its own, in which a visitor stays from test to test."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def neighbour(
+    server: Server, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Visitor, Answer]]:
+    """Another visitor, who has the page open and a document there all the while, and what they are answered."""
+    file = tmp_path_factory.mktemp("neighbour") / "vermilion.txt"
+    file.write_text("The secret word of the keeper is vermilion.")
+    arrived, leaves = Future[tuple[Visitor, Answer]](), asyncio.Event()
+
+    async def stay() -> None:
+        async with reader(server, file, NEIGHBOUR) as visitor:
+            _, answers, passages = await visitor.answer(SECRET)
+            assert "vermilion" in passages
+            arrived.set_result((visitor, (answers, passages)))
+            await leaves.wait()
+
+    staying = asyncio.run_coroutine_threadsafe(stay(), loop)
+    wait([arrived, staying], HANG, FIRST_COMPLETED)
+    if staying.done():
+        staying.result()
+    yield arrived.result(0)
+    loop.call_soon_threadsafe(leaves.set)
+    staying.result(HANG)
+
+
 @pytest.fixture
-def with_neighbour(server: Server, document: Callable[[str], Path]) -> Callable[[Callable[[], Awaitable[None]]], None]:
+def with_neighbour(
+    server: Server, loop: asyncio.AbstractEventLoop, neighbour: tuple[Visitor, Answer]
+) -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     """Run something while another visitor has the page open, who afterwards is answered as before.
 
     The server then holds no more memory, files and connections than it did; its threads are looked at in the end.
     """
 
+    visitor, before = neighbour
+
     async def run(attack: Callable[[], Awaitable[None]]) -> None:
-        async with reader(server, document("vermilion"), NEIGHBOUR) as neighbour:
-            before = await neighbour.answer(SECRET)
-            assert "vermilion" in before[2]
-            memory, handles = server.memory, server.handles
-            await attack()
-            assert (await neighbour.answer(SECRET))[1:] == before[1:]
+        await visitor.client.get("robots.txt")  # a connection that is kept, as after the question below
+        memory, handles = server.memory, server.handles
+        await attack()
+        assert (await visitor.answer(SECRET))[1:] == before
         await until(lambda: not server.uploaded and not server.readers and server.handles <= handles)
         assert server.memory < memory + 50 * 2**20
 
-    def run_all(attack: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        in_a_loop(run(attack))
-
-    return run_all
+    return lambda attack: asyncio.run_coroutine_threadsafe(run(attack), loop).result()
 
 
 @asynccontextmanager

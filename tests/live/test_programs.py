@@ -214,11 +214,12 @@ async def placed(visitor: Visitor, place: str) -> Stream:
         await stream.aclose()
 
 
-@pytest.mark.parametrize("way", ["curl", "assistant"])
-def test_a_program_that_breaks_off_frees_the_model(server: Server, with_neighbour, way: str) -> None:
+# Each from an address of its own: the call of a program that broke off may be in the queue for some time.
+@pytest.mark.parametrize(("way", "address"), [("curl", "198.51.100.11"), ("assistant", "198.51.100.12")])
+def test_a_program_that_breaks_off_frees_the_model(server: Server, with_neighbour, way: str, address: str) -> None:
     async def attack() -> None:
         async with (
-            program(server) as client,
+            program(server, address) as client,
             Visitor(server.url, "198.51.100.2") as second,
             Visitor(server.url, "198.51.100.3") as third,
             AsyncExitStack() as connection,
@@ -240,14 +241,14 @@ def test_one_address_has_one_call_waiting_whatever_it_claims(server: Server, wit
         async with (
             Visitor(server.url, "198.51.100.2") as other,
             Visitor(server.url, "198.51.100.3") as third,
-            program(server) as client,
+            program(server, "198.51.100.13") as client,
         ):
-            running = other.ask(QUESTION, name="Orlo station", **LONG)
+            running = other.ask(QUESTION, **LONG)
             await first_word(running)
             with server.paused():
                 async with asking(client, "curl"):
                     behind = await placed(third, SECOND)  # the call waits
-                    claims = {"X-Forwarded-For": f"203.0.113.77, {ME}"}
+                    claims = {"X-Forwarded-For": "203.0.113.77, 198.51.100.13"}
                     request = tool_call(SHORT)
                     response = asyncio.create_task(
                         client.post(MCP, **request | {"headers": request["headers"] | claims})

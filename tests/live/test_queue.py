@@ -10,11 +10,11 @@ import pytest
 from gradio_client import Client
 
 from benchmarks.visitor import TICKET, Visitor, text_of
-from tests.live.conftest import reader
 from tests.support.servers import Server
 
 QUESTION = "What is the secret word of the keeper?"
-LONG = {"tokens": 256, "k": 50}
+LONG = {"tokens": 256, "k": 50, "name": "Orlo station"}
+SHORT = {"tokens": 8, "name": "Orlo station"}
 NEXT = "Waiting: you are next."
 SECOND = "Waiting: number 2 in the queue."
 REFUSED = "Another request from your network address is waiting already: please try again when it is done."
@@ -45,23 +45,22 @@ async def last_status(stream: Stream) -> str:
     return [text_of(status) async for status, *_ in stream][-1]
 
 
-def test_visitors_wait_in_their_order_and_see_their_place(server: Server, document, with_neighbour) -> None:
+def test_visitors_wait_in_their_order_and_see_their_place(server: Server, with_neighbour) -> None:
     async def attack() -> None:
-        file = document("turquoise")
         async with (
-            reader(server, file, "198.51.100.1") as first,
-            reader(server, file, "198.51.100.2") as second,
-            reader(server, file, "198.51.100.3") as third,
+            Visitor(server.url, "198.51.100.1") as first,
+            Visitor(server.url, "198.51.100.2") as second,
+            Visitor(server.url, "198.51.100.3") as third,
             Visitor(server.url, "198.51.100.2") as same_address,
         ):
             running = first.ask(QUESTION, **LONG)
             await first_word(running)
             with server.paused():
-                waiting = second.ask(QUESTION, tokens=8)
+                waiting = second.ask(QUESTION, **SHORT)
                 await waits(waiting, NEXT)
-                behind = third.ask(QUESTION, tokens=8)
+                behind = third.ask(QUESTION, **SHORT)
                 await waits(behind, SECOND)
-                assert (await same_address.answer(QUESTION, name="Orlo station"))[0] == REFUSED
+                assert (await same_address.answer(QUESTION, **SHORT))[0] == REFUSED
                 await first.stop()
             last = [shown async for shown in running][-1]
             assert text_of(last[0]) == "Stopped."
@@ -73,22 +72,21 @@ def test_visitors_wait_in_their_order_and_see_their_place(server: Server, docume
 
 
 @pytest.mark.parametrize("way", ["stop", "close", "lose the result stream", "ask again"])
-def test_who_stops_or_leaves_frees_the_model(server: Server, document, with_neighbour, way: str) -> None:
+def test_who_stops_or_leaves_frees_the_model(server: Server, with_neighbour, way: str) -> None:
     """The queue moves on while the answer is not finished; how fast is in tests/web/test_request_queue.py."""
 
     async def attack() -> None:
-        file = document("turquoise")
         async with (
-            reader(server, file, "198.51.100.2") as second,
-            reader(server, file, "198.51.100.3") as third,
-            reader(server, file, "198.51.100.1") as first,
+            Visitor(server.url, "198.51.100.2") as second,
+            Visitor(server.url, "198.51.100.3") as third,
+            Visitor(server.url, "198.51.100.1") as first,
         ):
             running = first.ask(QUESTION, **LONG)
             await first_word(running)
             with server.paused():
-                waiting = second.ask(QUESTION, tokens=8)
+                waiting = second.ask(QUESTION, **SHORT)
                 await waits(waiting, NEXT)
-                behind = third.ask(QUESTION, tokens=8)
+                behind = third.ask(QUESTION, **SHORT)
                 await waits(behind, SECOND)
                 if way == "stop":
                     await first.stop()
@@ -112,7 +110,7 @@ async def join(visitor: Visitor) -> None:
     (await visitor.join("compare_stream", **inputs)).raise_for_status()
 
 
-def test_who_never_reads_does_not_hold_the_model(server: Server, document, with_neighbour) -> None:
+def test_who_never_reads_does_not_hold_the_model(server: Server, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as silent, Visitor(server.url, "198.51.100.2") as other:
             await join(silent)
@@ -123,7 +121,7 @@ def test_who_never_reads_does_not_hold_the_model(server: Server, document, with_
     with_neighbour(attack)
 
 
-def test_who_opens_the_stream_and_does_not_read_has_the_model_for_one_answer(server, document, with_neighbour) -> None:
+def test_who_opens_the_stream_and_does_not_read_has_the_model_for_one_answer(server, with_neighbour) -> None:
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as lazy, Visitor(server.url, "198.51.100.2") as other:
             await join(lazy)
@@ -136,7 +134,7 @@ def test_who_opens_the_stream_and_does_not_read_has_the_model_for_one_answer(ser
     with_neighbour(attack)
 
 
-def test_programs_wait_in_the_same_queue(server: Server, document, with_neighbour) -> None:
+def test_programs_wait_in_the_same_queue(server: Server, with_neighbour) -> None:
     def ask() -> dict[str, object]:
         client = Client(server.url, verbose=False)  # comes from 127.0.0.1
         try:
@@ -146,7 +144,7 @@ def test_programs_wait_in_the_same_queue(server: Server, document, with_neighbou
 
     async def attack() -> None:
         async with Visitor(server.url, "198.51.100.1") as first, Visitor(server.url, "198.51.100.2") as other:
-            running = first.ask(QUESTION, name="Orlo station", **LONG)
+            running = first.ask(QUESTION, **LONG)
             await first_word(running)
             with server.paused():
                 asked = asyncio.create_task(asyncio.to_thread(ask))

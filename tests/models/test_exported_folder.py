@@ -150,8 +150,8 @@ def test_a_folder_says_how_it_is_served(made: tuple[Path, Path, Path]) -> None:
 
 
 @pytest.mark.model
-def test_a_model_of_a_billion_weights_is_written_piece_by_piece(tmp_path: Path, tiny_llama_folder: Path) -> None:
-    rows, hidden, layers = 32_000, 2_048, 22
+def test_a_large_model_is_written_piece_by_piece(tmp_path: Path) -> None:
+    rows, hidden, layers = 32_000, 2_048, 5
     shape = {"hidden_size": hidden, "intermediate_size": 5_632, "num_hidden_layers": layers, "vocab_size": rows}
     config = LlamaConfig(**shape, num_attention_heads=32, num_key_value_heads=4, tie_word_embeddings=True)
     folder = tmp_path / "large"
@@ -171,14 +171,14 @@ def test_a_model_of_a_billion_weights_is_written_piece_by_piece(tmp_path: Path, 
             file.write(random.view(torch.uint8).numpy().tobytes())
         file.truncate(8 + len(text) + end)
     own = own_weights(Source("large", str(folder)))
-    assert sum(tensor.size for tensor in own.tensors.values()) > 2e9
+    assert sum(tensor.size for tensor in own.tensors.values()) > 5e8
     tokens = VirtualTokens(torch.randn(50, hidden), "large")
     (output := tmp_path / "exported").mkdir()
     tracemalloc.start()
-    files = write_model(output, tensors_with_tokens(own, tokens), shard_bytes=10**9)
+    files = write_model(output, tensors_with_tokens(own, tokens), shard_bytes=3 * 10**8)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 100e6
+    assert peak < 100e6  # less than the embeddings alone
     assert len(files) == 3
     with safe_open(files[-1], "pt") as file:
         mean = random.double().mean(0).bfloat16()

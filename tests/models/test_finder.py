@@ -20,6 +20,8 @@ from spring.models.finder import Source, find_backbone, find_tokens
 from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import one_line
 
+pytestmark = pytest.mark.usefixtures("pt_child")
+
 MISTRAL = KNOWN_BACKBONES["mistral-7b-instruct"]
 CHAT = KNOWN_BACKBONES["llama-2-7b-chat"]
 

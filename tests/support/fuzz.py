@@ -27,7 +27,7 @@ from spring.rag.bm25 import Bm25Retriever
 from spring.settings import READING_LIMITS
 from tests.support.broken_files import FORMATS, broken_token_file, files, seeds, whole_token_files
 
-DAY = 86_400.0  # seconds
+LIMITS = replace(READING_LIMITS, upload_seconds=86_400.0)  # a day
 GRACE = 3.0  # seconds beyond a limit that killing a child may take
 OUTCOMES = ("read", "refused", "too slow", "too big", "died", "hung", "no sentence")
 FAILURES = ("died", "hung", "no sentence")
@@ -74,6 +74,11 @@ def examples(count: int, number: int, strategy: st.SearchStrategy[bytes], use: C
     run()
 
 
+def child() -> Sandbox:
+    """What reads documents; it starts with the first, and again after one of which it died."""
+    return Sandbox("spring.data.sandbox.jobs:document_job", LIMITS)
+
+
 class Fuzzer:
     """Counts what becomes of files, and keeps those that fail."""
 
@@ -88,23 +93,19 @@ class Fuzzer:
             self.kept.mkdir(parents=True, exist_ok=True)
             (self.kept / f"{outcome.replace(' ', '-')}-{self.number}-{counts[outcome]}{suffix}").write_bytes(data)
 
-    def documents(self, suffix: str, count: int) -> None:
+    def documents(self, suffix: str, count: int, child: Sandbox) -> None:
         """A good file of a format, then broken ones, through one child as long as it lives, and the server's part."""
-        limits = replace(READING_LIMITS, upload_seconds=DAY)
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Sandbox("spring.data.sandbox.jobs:document_job", limits) as sandbox,
-        ):
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"file{suffix}"
 
             def read() -> None:
-                answer = sandbox.ask({"path": str(path), "name": path.name, "characters": limits.characters})
+                answer = child.ask({"path": str(path), "name": path.name, "characters": LIMITS.characters})
                 _, passages = checked(document, path.name, answer)
                 Bm25Retriever(passages).search("the lamp burns", 3)
 
             def use(data: bytes) -> None:
                 path.write_bytes(data)
-                self._note(suffix, judge(read, limits.file_seconds), data, suffix)
+                self._note(suffix, judge(read, LIMITS.file_seconds), data, suffix)
 
             use(seeds(suffix)[0])
             examples(count - 1, self.number, files(suffix), use)
@@ -144,7 +145,8 @@ def main() -> int:
         if kind == "tokens":
             fuzzer.token_files(options.tokens)
         else:
-            fuzzer.documents(kind, options.files)
+            with child() as reader:
+                fuzzer.documents(kind, options.files, reader)
         counts = fuzzer.counts.get(kind, Counter())
         row = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
         print(f"{kind}: {counts.total()} files in {time.monotonic() - started:.0f} s: {row}", flush=True)

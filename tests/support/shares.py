@@ -1,0 +1,56 @@
+"""Share the tests out among processes, each of which collects, and imports for, its own folders alone.
+
+With pytest-xdist's other ways every process collects all tests, which takes each of them 16 s of the processor. This is
+`--dist each`, with which every process runs what it has collected: a share. The hooks are named in tests/conftest.py.
+"""
+
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import EachScheduling
+from xdist.workermanage import WorkerController
+
+TESTS = Path(__file__).parent.parent
+# Of about the same time each, and a last one for all other folders. What shares a server or a browser stays together.
+SHARES = (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "web"))
+SHARED_OUT = "tests_are_shared_out"  # told to each process
+SESSION = pytest.StashKey[pytest.Session]()
+
+
+def is_others(path: Path, number: int, count: int) -> bool:
+    """Whether a folder or a file of tests is for another than process `number` of `count`."""
+    if path == TESTS or not path.is_relative_to(TESTS):
+        return False
+    folder = path.relative_to(TESTS).parts[0]
+    return next((share for share, folders in enumerate(SHARES) if folder in folders), len(SHARES)) % count != number
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a process whether it has a share or everything."""
+    node.workerinput[SHARED_OUT] = node.config.getvalue("dist") == "each"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep what the scheduler tells how many tests there are."""
+    session.config.stash[SESSION] = session
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out, in a process of several, what the others run."""
+    process = getattr(config, "workerinput", {})
+    if not process.get(SHARED_OUT):
+        return None
+    return is_others(collection_path, int(process["workerid"].removeprefix("gw")), process["workercount"]) or None
+
+
+class Shares(EachScheduling):  # type: ignore[misc]
+    """Let every process run its share, and count the tests of all."""
+
+    def schedule(self) -> None:
+        self.config.stash[SESSION].testscollected = sum(map(len, self.node2collection.values()))
+        super().schedule()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares | None:
+    """The scheduler of `--dist each`."""
+    return Shares(config, log) if config.getvalue("dist") == "each" else None
