@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast test-vllm test-busy evaluate space wheel fuzz soak check install format clean
+.PHONY: demo test test-fast test-gpu test-vllm test-busy evaluate space wheel fuzz soak check install format clean
 
 
 demo: install
@@ -17,7 +17,11 @@ test: install .venv/.test browser
 
 # No model, no live server, no browser: a minute.
 test-fast: install .venv/.test
-	$(PYTEST) -n 2 -m "not model" --ignore tests/live --ignore tests/browser
+	$(PYTEST) -n 2 -m "not model and not gpu" --ignore tests/live --ignore tests/browser
+
+# The tests that need a CUDA device, which all others leave out.
+test-gpu: install .venv/.test
+	$(BIN)/python -m pytest -m gpu
 
 # A real server of a served model: some 4 GB into an environment of its own, then six minutes.
 test-vllm: install .venv/.test browser .venv-vllm/.installed

@@ -30,6 +30,7 @@ class Shape:
 
 SHAPES = {
     "mistral-7b": Shape(32_000, 4096, 14_336, 32, 32, 8, 32_768, 4096),  # mistralai/Mistral-7B-v0.1
+    "smollm2-135m": Shape(49_152, 576, 1536, 30, 9, 3, 8192, 8192),  # but for its output layer, which is its embeddings
     "small": Shape(512, 128, 256, 2, 4, 2, 4096, 4096),  # to try the program on a CPU
 }
 

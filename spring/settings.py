@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from spring.errors import SpringError
 
 DEFAULT_BACKBONE = "smollm2-135m-instruct"
 MIB = 2**20
 SERVED_AT_ONCE = 16
+DecodeStep = Literal["auto", "eager", "static"]
 # How often a thread of OpenMP's looks for work before it sleeps. Where another process wants the core, the library's
 # own 300,000 times are milliseconds for each of the hundreds of products of a token.
 SHORT_SPINS: Mapping[str, str] = MappingProxyType({"GOMP_SPINCOUNT": "5000"})
@@ -96,6 +97,20 @@ class AppSettings:
             if text := environment.get(name):
                 values[setting.name] = _READERS.get(setting.type, _text)(name, text)
         return cls(**values)
+
+
+def decode_step(environment: Mapping[str, str] = os.environ) -> DecodeStep:
+    """How a model in this process decodes (see `spring.generation.step_pool`); the command line reads it too.
+
+    Raises:
+        SpringError: SPRING_STEP is none of the ways there are.
+
+    """
+    text = environment.get("SPRING_STEP") or "auto"
+    for way in get_args(DecodeStep):
+        if text == way:
+            return cast(DecodeStep, way)
+    raise SpringError(f"SPRING_STEP must be one of {', '.join(get_args(DecodeStep))}, not {text!r}.")
 
 
 def _text(name: str, text: str) -> str:

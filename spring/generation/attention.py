@@ -39,15 +39,36 @@ class RowMasks:
             (rows, 1, end - start, end); for a model with windows in some layers, one for each kind of layer.
 
         """
-        window = self._backbone.window
         full = self._scores[..., :end]
         if start + 1 < end:
             slots = torch.arange(end, device=full.device)
             full = full.masked_fill(slots > slots[start:, None], HIDDEN)
-        if window is None or end <= window:
-            return full
-        # Transformers counts a window in slots, but some are padding, or virtual tokens that a row does not see.
         positions = self._positions[:, None, None, :end]
-        outside = positions[..., start:].transpose(2, 3) - positions >= window
-        sliding = full.masked_fill(outside, HIDDEN)
-        return {"full_attention": full, "sliding_attention": sliding} if self._backbone.mixed else sliding
+        return by_layer(self._backbone, full, positions[..., start:].transpose(2, 3), positions)
+
+    def write_to(self, scores: Tensor, positions: Tensor, read: int) -> None:
+        """Fill the buffers (rows, 1, 1, slots) of a step; the slots from `read` on are hidden there for now."""
+        scores.fill_(HIDDEN)
+        scores[..., :read] = self._scores[..., :read]
+        positions[..., : self._positions.shape[1]] = self._positions[:, None, None]
+
+
+def by_layer(backbone: Backbone, scores: Tensor, queries: Tensor, slots: Tensor) -> Tensor | dict[str, Tensor]:
+    """Hide what lies outside the attention windows.
+
+    Transformers counts a window in slots, but some are padding, or virtual tokens that a row does not see.
+
+    Args:
+        backbone: its windows.
+        scores: what is added to the attention scores where nothing lies outside, (rows, 1, queries, slots).
+        queries: positions, (rows, 1, queries, 1).
+        slots: positions, (rows, 1, 1, slots).
+
+    Returns:
+        The scores; for a model with windows in some layers, one for each kind of layer.
+
+    """
+    if backbone.window is None or scores.shape[-1] <= backbone.window:
+        return scores
+    sliding = scores.masked_fill(queries - slots >= backbone.window, HIDDEN)
+    return {"full_attention": scores, "sliding_attention": sliding} if backbone.mixed else sliding

@@ -15,6 +15,7 @@ from spring.generation.kv_cache import PrefixCache
 from spring.generation.leave_one_out import LeaveOneOut
 from spring.generation.model_thread import ModelThread
 from spring.generation.shared_prefix import prepare_attention
+from spring.generation.step_pool import steps_for
 from spring.generation.stream import Stream
 from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
@@ -22,7 +23,7 @@ from spring.models.finder import find_tokens
 from spring.models.loader import load_backbone, to_stderr
 from spring.models.memory import free_bytes, size_of
 from spring.models.virtual_tokens import VirtualTokens
-from spring.settings import DEFAULT_BACKBONE
+from spring.settings import DEFAULT_BACKBONE, DecodeStep, decode_step
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,19 +43,28 @@ class LocalEngine:
         backbone: the loaded model.
         tokens: its virtual tokens.
         cache_bytes: memory for passages that were read.
+        step: how it decodes (`spring.generation.step_pool.steps_for`); None: as SPRING_STEP says.
 
     Raises:
         TokenFileError: the virtual tokens are another backbone's.
+        SpringError: SPRING_STEP is none of the ways there are.
 
     """
 
-    def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        tokens: VirtualTokens,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        step: DecodeStep | None = None,
+    ) -> None:
         tokens.require(backbone.name, backbone.hidden)
         self.backbone = backbone
         self.tokens = tokens
         self.prefixes = PrefixCache(cache_bytes)
         prepare_attention(backbone.model)
-        self._thread = ModelThread(make_room=self.prefixes.clear)
+        self.steps = steps_for(backbone, step or decode_step())
+        self._thread = ModelThread(make_room=self._make_room)
 
     ready = True  # from the start: the model is loaded
 
@@ -110,6 +120,11 @@ class LocalEngine:
         """
         return LeaveOneOut(self, draft, ids).run()
 
+    def _make_room(self) -> None:
+        self.prefixes.clear()
+        if self.steps is not None:
+            self.steps.clear()
+
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step on the model thread in inference mode and wait for it.
 
@@ -134,8 +149,10 @@ def load_engine(
     Raises:
         BackboneError: the backbone cannot be loaded.
         TokenFileError: the token file cannot be used, or is another backbone's.
+        SpringError: SPRING_STEP is none of the ways there are.
 
     """
+    decode_step()  # a wrong one is refused before the model is loaded
     found = find_tokens(tokens, backbone, report)
     if found is not None and found.at_front != (layout == "front"):
         place = "front" if found.at_front else "seam"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
 from spring.generation.kv_cache import PrefixCache
+from spring.generation.step_pool import StepPool
 from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
 
@@ -25,6 +26,10 @@ class ModelHost(Protocol):
     @property
     def prefixes(self) -> PrefixCache:
         """Passages that were read; for steps on the worker alone."""
+
+    @property
+    def steps(self) -> StepPool | None:
+        """Static decode steps; None: every step is eager."""
 
     def on_worker(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step on the model in inference mode and wait for it.

@@ -121,13 +121,12 @@ def copy_prefix(prefix: Prefix, ids: tuple[int, ...], length: int, capacity: int
     return Prefix(ids, cache)
 
 
-def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: int) -> Cache:
-    """A cache with a row for each prefix: the passages end at the same slot, `virtual_tokens` follow.
+def stack_prefixes(cache: Cache, prefixes: Sequence[Prefix], virtual_tokens: int) -> None:
+    """Fill an empty cache with a row for each prefix: the passages end at the same slot, `virtual_tokens` follow.
 
     Slots left of shorter passages are zero: the mask hides them, but NaN times a weight of 0 would be NaN.
     """
     passages = max(len(prefix.ids) for prefix in prefixes)
-    cache = new_cache(len(prefixes[0].layers), capacity)
     for index, layer in enumerate(cast(list[BufferedLayer], cache.layers)):
         sources = [prefix.layers[index] for prefix in prefixes]
         keys, values = (states.expand(len(prefixes), -1, -1, -1) for states in (sources[0].keys, sources[0].values))
@@ -138,7 +137,6 @@ def stack_prefixes(prefixes: Sequence[Prefix], virtual_tokens: int, capacity: in
             for states, read in ((layer.keys, source.keys), (layer.values, source.values)):
                 states[row, :, :start] = 0
                 states[row, :, start:] = read[0, :, :end]
-    return cache
 
 
 def keep_rows(cache: Cache, rows: Sequence[int]) -> list[int]:

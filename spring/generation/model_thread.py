@@ -14,6 +14,7 @@ T = TypeVar("T")
 OUT_OF_MEMORY = (
     "There is not enough memory for this question now: please ask with fewer passages or for a shorter answer."
 )
+_MESSAGES = ("can't allocate memory", "CUDA error: out of memory")
 
 
 class ModelThread:
@@ -46,7 +47,7 @@ class ModelThread:
         try:
             return self._worker.submit(step).result()
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
         # Here the error is released, and with it the tensors that its traceback held.
         self._worker.submit(self._free).result()
@@ -58,6 +59,15 @@ class ModelThread:
             torch.cuda.empty_cache()
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Whether torch ran out of memory: a type of its own on a GPU, recognised by its message on a CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether torch ran out of memory, or the error came while it was leaving a step that did.
+
+    There is a type for it on a GPU, which libraries do not use; on a CPU it is recognised by its message.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            return True
+        if isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES):
+            return True
+        error = error.__context__
+    return False

@@ -14,8 +14,11 @@ from typing import Any
 from torch import Tensor
 from transformers import Cache
 
+from spring.generation.arriving_ids import ArrivingIds
 from spring.generation.attention import RowMasks
 from spring.generation.kv_cache import Prefix, keep_rows
+from spring.generation.sampling import Sampler, is_sampled
+from spring.generation.types import DecodingOptions
 from spring.models.backbone import Backbone
 
 
@@ -34,15 +37,26 @@ class Rows(ABC):
     Args:
         backbone: the model.
         inputs: of each row; the prefixes hold at least the largest k of virtual tokens.
-        new_tokens: the most that follow.
+        options: the most tokens that follow, and how they are chosen.
+        sampler: chooses them; None: one of its own.
 
     """
 
     cache: Cache
     masks: RowMasks
+    needs_host = True  # a step begins when the host has seen the ids of the last, and may have dropped rows
 
-    def __init__(self, backbone: Backbone, inputs: Sequence[RowInput], new_tokens: int) -> None:
-        self.backbone, self.inputs, self.new_tokens = backbone, inputs, new_tokens
+    def __init__(
+        self,
+        backbone: Backbone,
+        inputs: Sequence[RowInput],
+        options: DecodingOptions,
+        sampler: Sampler | None = None,
+    ) -> None:
+        self.backbone, self.inputs, self.options = backbone, inputs, options
+        self.new_tokens = options.max_new_tokens
+        self.sampler = sampler or Sampler(is_sampled(options), backbone.model.device)
+        self.sampler.start(options)
         self.most_virtual = max(row.virtual_tokens for row in inputs)
         self.questions = max(len(row.question) for row in inputs)
 
@@ -50,15 +64,22 @@ class Rows(ABC):
     def read_questions(self) -> Tensor:
         """Feed the questions; the logits (rows, vocabulary) of the first new tokens."""
 
-    def decode(self, ids: Tensor) -> Tensor:
-        """Feed one id a row; the logits (rows, vocabulary) of the next."""
+    def begin(self) -> ArrivingIds:
+        """Feed the questions, and choose the first new ids."""
+        self._ids = self.sampler.choose(self.read_questions())
+        return ArrivingIds(self._ids)
+
+    def advance(self) -> ArrivingIds:
+        """Feed the latest ids, and choose the next."""
         start = self.cache.get_seq_length()
-        return self._feed(self.backbone.embed(ids[:, None]), start, start + 1)
+        self._ids = self.sampler.choose(self._feed(self.backbone.embed(self._ids[:, None]), start, start + 1))
+        return ArrivingIds(self._ids)
 
     def keep_rows(self, keep: Sequence[int]) -> list[int]:
         """Go on with some rows only; returns which of the old rows each new one is."""
         order = keep_rows(self.cache, keep)
         self.masks.keep_rows(order)
+        self._ids = self._ids[order]
         return order
 
     def _feed(self, embeddings: Tensor, start: int, end: int, **more: Any) -> Tensor:

@@ -16,6 +16,7 @@ from spring.generation.attention import HIDDEN, RowMasks
 from spring.generation.kv_cache import BufferedLayer, new_cache
 from spring.generation.rows import RowInput, Rows
 from spring.generation.shared_prefix import takes_shared_prefix
+from spring.generation.types import DecodingOptions
 from spring.models.backbone import Backbone
 
 MOST_QUESTION_TOKENS = 1024  # of all rows together: their mask has the square of that
@@ -36,8 +37,8 @@ def can_share(backbone: Backbone, inputs: Sequence[RowInput]) -> bool:
 class SharedRows(Rows):
     """See the module's docstring."""
 
-    def __init__(self, backbone: Backbone, inputs: Sequence[RowInput], new_tokens: int) -> None:
-        super().__init__(backbone, inputs, new_tokens)
+    def __init__(self, backbone: Backbone, inputs: Sequence[RowInput], options: DecodingOptions) -> None:
+        super().__init__(backbone, inputs, options)
         self._prefix = inputs[0].prefix
         self._passages = len(self._prefix.ids)
         # Views: another stream may add virtual tokens to the prefix meanwhile, behind them.

@@ -7,9 +7,10 @@ The slots of the cache are the same in every row:
 
 import torch
 from torch import Tensor
+from transformers import Cache
 
 from spring.generation.attention import RowMasks
-from spring.generation.kv_cache import stack_prefixes
+from spring.generation.kv_cache import new_cache, stack_prefixes
 from spring.generation.rows import Rows
 
 
@@ -31,5 +32,10 @@ class StackedRows(Rows):
             input_ids[place, self.questions - len(row.question) :] = torch.tensor(row.question)
         self.masks = RowMasks(self.backbone, visible.to(self.backbone.model.device))
         prefixes = [row.prefix for row in self.inputs]
-        self.cache = stack_prefixes(prefixes, self.most_virtual, length + self.new_tokens)
+        self.cache = self._empty_cache(length + self.new_tokens)
+        stack_prefixes(self.cache, prefixes, self.most_virtual)
         return self._feed(self.backbone.embed(input_ids), question_start, length)
+
+    def _empty_cache(self, slots: int) -> Cache:
+        """A cache with room for all slots of the rows."""
+        return new_cache(self.backbone.layers, slots)

@@ -2,20 +2,21 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from spring.errors import PromptError
 from spring.generation.answer_writer import AnswerWriter
+from spring.generation.arriving_ids import ArrivingIds
 from spring.generation.host import ModelHost
 from spring.generation.kv_cache import Prefix, new_cache
 from spring.generation.rows import RowInput, Rows
-from spring.generation.sampling import Sampler
 from spring.generation.shared_rows import SharedRows, can_share
 from spring.generation.stacked_rows import StackedRows
+from spring.generation.static_rows import StaticRows, shape_of
+from spring.generation.step_pool import ReadyStep
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress, check_ks
 from spring.models.backbone import Backbone
 
@@ -79,17 +80,12 @@ class Stream:
             for before, k, after in zip(self.before, self.virtual, self.after, strict=True)
         ]
         prefixes.clear()  # the rows hold what they need; the budget decides what else is kept
-        next_ids = self.host.on_worker(self._read_questions, inputs)
-        del inputs
-        while True:
-            self._append(next_ids)
-            yield self.progress
-            if self.progress.done:
-                return
-            going_on = [place for place, row in enumerate(self.rows) if not self.progress.answers[row].ended]
-            if self.options.drop_ended and len(going_on) < len(self.rows):
-                next_ids = self.host.on_worker(self._drop, going_on, next_ids)
-            next_ids = self.host.on_worker(self._decode, next_ids)
+        ready = yield from self._take_step(inputs)
+        try:
+            yield from self._write(inputs, ready)
+        finally:
+            if ready is not None and self.host.steps is not None:
+                self.host.steps.give_back(ready)
 
     def _read_prefix(self, ids: tuple[int, ...]) -> Iterator[Prefix]:
         """Take a prefix from the cache, or read it piece by piece; yields it after every piece."""
@@ -112,29 +108,54 @@ class Stream:
         seconds = time.perf_counter() - self.started
         self.progress = replace(self.progress, prefix_read=read, prefill_seconds=seconds)
 
-    def _read_questions(self, inputs: list[RowInput]) -> Tensor:
-        """Make the batch's rows, and choose their first ids (rows,)."""
-        self.sampler = Sampler(self.options, self.backbone.model.device)
-        kind = SharedRows if can_share(self.backbone, inputs) else StackedRows
-        self.batch: Rows = kind(self.backbone, inputs, self.options.max_new_tokens)
-        return self.sampler.choose(self.batch.read_questions())
+    def _take_step(self, inputs: list[RowInput]) -> Generator[Progress, None, ReadyStep | None]:
+        """Take a static step for these rows, if there can be one; a snapshot before it is to be recorded."""
+        steps, worker = self.host.steps, self.host.on_worker
+        if steps is None or self.options.max_new_tokens == 1:  # the only one is chosen behind the question
+            return None
+        shape = shape_of(inputs, self.options)
+        if worker(steps.must_record, shape):
+            self.progress = replace(self.progress, preparing=True)
+            yield self.progress
+            self.progress = replace(self.progress, preparing=False)
+        return worker(steps.take, shape)
 
-    def _decode(self, ids: Tensor) -> Tensor:
-        return self.sampler.choose(self.batch.decode(ids))
+    def _write(self, inputs: list[RowInput], ready: ReadyStep | None) -> Iterator[Progress]:
+        """Make the batch's rows, and write their answers."""
+        arriving = self.host.on_worker(self._begin, inputs, ready)
+        for left in reversed(range(self.options.max_new_tokens)):
+            # Rows that do not need the host go on while the ids travel; with the last of them nothing follows.
+            ahead = None if self.batch.needs_host or not left else self.host.on_worker(self.batch.advance)
+            self._append(arriving.read())
+            yield self.progress
+            if self.progress.done:
+                return
+            arriving = ahead or self.host.on_worker(self._advance)
 
-    def _drop(self, keep: list[int], ids: Tensor) -> Tensor:
-        """Continue with some rows of the batch only; returns their ids in their new order."""
-        order = self.batch.keep_rows(keep)
-        self.rows = [self.rows[place] for place in order]
-        return ids[order]
+    def _begin(self, inputs: list[RowInput], ready: ReadyStep | None) -> ArrivingIds:
+        self.batch: Rows
+        if ready is not None:
+            self.batch = StaticRows(self.backbone, inputs, self.options, ready)
+        else:
+            kind = SharedRows if can_share(self.backbone, inputs) else StackedRows
+            self.batch = kind(self.backbone, inputs, self.options)
+        return self.batch.begin()
 
-    def _append(self, next_ids: Tensor) -> None:
+    def _advance(self) -> ArrivingIds:
+        """Add a token to the rows; to those that go on, if ended ones are dropped."""
+        going_on = [place for place, row in enumerate(self.rows) if not self.progress.answers[row].ended]
+        if self.options.drop_ended and len(going_on) < len(self.rows):
+            order = self.batch.keep_rows(going_on)
+            self.rows = [self.rows[place] for place in order]
+        return self.batch.advance()
+
+    def _append(self, ids: Sequence[int]) -> None:
         """Add one token to every answer that goes on.
 
         The row of one that has ended stays as a dummy: a batch of the same shape has the same rounding.
         """
         seconds = time.perf_counter() - self.started
-        for row, id in zip(self.rows, next_ids.tolist(), strict=True):
+        for row, id in zip(self.rows, ids, strict=True):
             self.writers[row].add(id, seconds)
         self.progress = replace(
             self.progress,

@@ -103,6 +103,7 @@ class Progress:
     prefix_read: int = 0  # of these, read so far or found in the cache
     prefix_hits: int = 0  # prompts whose passages were found in the cache
     prefill_seconds: float = 0.0  # time spent on reading passages
+    preparing: bool = False  # the passages are read, and a decode step is recorded for answers of this shape
 
     @property
     def done(self) -> bool:

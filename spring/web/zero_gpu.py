@@ -22,6 +22,7 @@ from spring.generation.engine import DEFAULT_CACHE_BYTES, LocalEngine, load_engi
 from spring.generation.model_thread import OUT_OF_MEMORY
 from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
 from spring.models.backbone import Backbone
+from spring.models.loader import to_stderr
 from spring.models.virtual_tokens import VirtualTokens
 
 P = ParamSpec("P")
@@ -39,7 +40,7 @@ class ZeroGpuEngine(LocalEngine):
     """An engine whose every stream is one call on a lent GPU."""
 
     def __init__(self, backbone: Backbone, tokens: VirtualTokens, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
-        super().__init__(backbone, tokens, cache_bytes)
+        super().__init__(backbone, tokens, cache_bytes, step="eager")
         self._lent: Callable[..., Iterator[Progress]] = spaces.GPU(duration=self.seconds)(self._generate)
         self._lent_why: Callable[..., Iterator[Attribution]] = spaces.GPU(duration=self.attribution_seconds)(self._why)
 
@@ -117,6 +118,9 @@ def load_for_zero_gpu(backbone: str, tokens: str | Path | None, precision: str, 
     """As `load_engine`, for a page on ZeroGPU; to be called in the main thread, before the page is served."""
     os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # otherwise transformers moves the weights to the GPU in other threads
     engine = load_engine(backbone, tokens, precision, cache_bytes, engine=ZeroGpuEngine)
+    to_stderr(
+        "A GPU that is lent for one call at a time decodes eagerly: a recorded step would be lost with each call."
+    )
     assert isinstance(engine, ZeroGpuEngine)
     return engine
 

@@ -142,6 +142,7 @@ def test_a_model_with_windows_in_some_layers_is_answered_as_by_generate(tiny_lla
     mixed = Backbone(Qwen2ForCausalLM(config), tiny_llama.tokenization, "fp32")
     answers = finish(new_engine(mixed), asks())
     assert list(answers.ids[0]) == generated(mixed, PROMPT)
+    assert finish(new_engine(mixed, step="static"), asks()).ids == answers.ids
 
 
 # --- a batch is as its rows alone ---

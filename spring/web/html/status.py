@@ -19,6 +19,8 @@ def progress_line(comparison: "Comparison") -> str:
     if not any(answer.new_tokens or answer.ended for answer in progress.answers):
         if not progress.prefix_tokens:
             return "Reading the passages …"
+        if progress.preparing:
+            return "The passages are read; preparing the graphics card …"
         return f"Reading the passages: {progress.prefix_read} of {progress.prefix_tokens} tokens …"
     if progress.prefix_hits:
         source = f"{progress.prefix_tokens} passage tokens taken from the cache: these passages were read before"
