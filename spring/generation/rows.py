@@ -9,15 +9,16 @@ a prompt of its own.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 from transformers import Cache
 
 from spring.generation.arriving_ids import ArrivingIds
 from spring.generation.attention import RowMasks
+from spring.generation.forward import logits_of
 from spring.generation.kv_cache import Prefix, keep_rows
 from spring.generation.sampling import Sampler, is_sampled
+from spring.generation.shared_prefix import Layers
 from spring.generation.types import DecodingOptions
 from spring.models.backbone import Backbone
 
@@ -82,15 +83,7 @@ class Rows(ABC):
         self._ids = self._ids[order]
         return order
 
-    def _feed(self, embeddings: Tensor, start: int, end: int, **more: Any) -> Tensor:
+    def _feed(self, embeddings: Tensor, start: int, end: int, shared: Layers | None = None) -> Tensor:
         """Feed embeddings (rows, end - start, hidden) for the slots start..end."""
-        output = self.backbone.model(
-            inputs_embeds=embeddings,
-            attention_mask=self.masks.attention(start, end),
-            position_ids=self.masks.positions(start, end),
-            **{self.backbone.cache_keyword: self.cache},
-            logits_to_keep=1,
-            **more,
-        )
-        logits: Tensor = output.logits[:, -1].float()
-        return logits
+        positions, mask = self.masks.positions(start, end), self.masks.attention(start, end)
+        return logits_of(self.backbone, embeddings, positions, mask, self.cache, shared=shared)[:, -1].float()

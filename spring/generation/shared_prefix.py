@@ -10,9 +10,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from spring.generation.attention_products import attend, can_multiply
 
 NAME = "sdpa_shared_prefix"
 Layers = Sequence[tuple[Tensor, Tensor]]
@@ -40,26 +43,59 @@ def attention(
         options: those of transformers.
 
     """
-    if shared_prefix is None:
+    if shared_prefix is None and not can_multiply(query):
         output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return output
-    assert attention_mask is not None
-    keys, values = shared_prefix[cast(int, module.layer_idx)]
+    shared = None if shared_prefix is None else shared_prefix[cast(int, module.layer_idx)]
+    return attend_to(query, key, value, attention_mask, options["scaling"], shared), None
+
+
+def attend_to(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scale: float,
+    shared: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Attention to keys, and to shared ones before them; arguments as of `attention`, but `shared` of one layer.
+
+    Returns:
+        (rows, length, heads, head_dim).
+
+    """
+    if shared is not None:
+        assert mask is not None
+        if query.shape[0] > 1 or not can_multiply(query):
+            return _attend_to_both(query, key, value, mask, scale, *shared)
+        keys, values = shared
+        key, value = torch.cat((keys, key), dim=2), torch.cat((values, value), dim=2)
+        mask = functional.pad(mask, (keys.shape[2], 0))
+    if can_multiply(query):
+        return attend(query, key, value, mask, scale)
+    attended = functional.scaled_dot_product_attention(query, key, value, mask, scale=scale, enable_gqa=True)
+    return attended.transpose(1, 2)
+
+
+def _attend_to_both(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, shared_keys: Tensor, shared_values: Tensor
+) -> Tensor:
+    """Attend to the shared keys with the queries of all rows together, to a row's own with its own, and join both."""
     rows, _, length, width = query.shape
     heads = key.shape[1]
     # Query heads that share a key head become more queries of it: (rows, key heads, group * length, head_dim).
     query = query.reshape(rows, heads, -1, width)
     if length > 1:
         group = query.shape[2] // length
-        attention_mask = attention_mask[:, :, None].expand(-1, -1, group, -1, -1).flatten(2, 3)
-    flash, scale = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu, options.get("scaling")
+        mask = mask[:, :, None].expand(-1, -1, group, -1, -1).flatten(2, 3)
+    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     together = query.transpose(0, 1).reshape(1, heads, -1, width)
-    of_prefix, prefix_sums = flash(together, keys, values, scale=scale)
-    of_tail, tail_sums = flash(query, key, value, attn_mask=attention_mask, scale=scale)
+    of_prefix, prefix_sums = flash(together, shared_keys, shared_values, scale=scale)
+    of_tail, tail_sums = flash(query, key, value, attn_mask=mask, scale=scale)
     of_prefix, prefix_sums = (part[0].unflatten(1, (rows, -1)).transpose(0, 1) for part in (of_prefix, prefix_sums))
     share = torch.sigmoid(prefix_sums - tail_sums)[..., None]
     joined = torch.lerp(of_tail, of_prefix, share.to(of_tail.dtype))
-    return joined.view(rows, -1, length, width).transpose(1, 2).contiguous(), None
+    return joined.view(rows, -1, length, width).transpose(1, 2).contiguous()
 
 
 def prepare_attention(model: PreTrainedModel) -> None:

@@ -7,15 +7,16 @@ itself, and then go into the rows, whose slots are
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from spring.generation.attention import HIDDEN, RowMasks
+from spring.generation.forward import logits_of
 from spring.generation.kv_cache import BufferedLayer, new_cache
 from spring.generation.rows import RowInput, Rows
-from spring.generation.shared_prefix import takes_shared_prefix
+from spring.generation.shared_prefix import Layers, takes_shared_prefix
 from spring.generation.types import DecodingOptions
 from spring.models.backbone import Backbone
 
@@ -46,8 +47,8 @@ class SharedRows(Rows):
             (layer.keys[:, :, : self._passages], layer.values[:, :, : self._passages]) for layer in self._prefix.layers
         ]
 
-    def _feed(self, embeddings: Tensor, start: int, end: int, **more: Any) -> Tensor:
-        return super()._feed(embeddings, start, end, shared_prefix=self._shared, **more)
+    def _feed(self, embeddings: Tensor, start: int, end: int, shared: Layers | None = None) -> Tensor:
+        return super()._feed(embeddings, start, end, shared or self._shared)
 
     def read_questions(self) -> Tensor:
         """Feed the questions as one sequence, and give each row its own."""
@@ -71,17 +72,11 @@ class SharedRows(Rows):
             layer.update(prefix.keys[:, :, virtual], prefix.values[:, :, virtual])
         ids = torch.tensor([[id for question in questions for id in question]])
         scores = torch.zeros(visible.shape, dtype=self.backbone.model.dtype).masked_fill_(~visible, HIDDEN)
-        output = self.backbone.model(
-            inputs_embeds=self.backbone.embed(ids),
-            attention_mask=scores[None, None],
-            position_ids=positions[None],
-            **{self.backbone.cache_keyword: packed},
-            logits_to_keep=torch.tensor([len(question) for question in questions]).cumsum(0) - 1,
-            shared_prefix=self._shared,
-        )
+        ends = torch.tensor([len(question) for question in questions]).cumsum(0) - 1
+        embeddings, mask = self.backbone.embed(ids), scores[None, None]
+        logits = logits_of(self.backbone, embeddings, positions[None], mask, packed, ends, self._shared)
         self._unpack(cast(list[BufferedLayer], packed.layers))
-        logits: Tensor = output.logits[0].float()
-        return logits
+        return logits[0].float()
 
     def _unpack(self, packed: Sequence[BufferedLayer]) -> None:
         """Make the rows' cache and masks from the sequence of all questions."""

@@ -10,6 +10,7 @@ import torch
 from spring.errors import PromptError
 from spring.generation.answer_writer import AnswerWriter
 from spring.generation.arriving_ids import ArrivingIds
+from spring.generation.forward import read
 from spring.generation.host import ModelHost
 from spring.generation.kv_cache import Prefix, new_cache
 from spring.generation.rows import RowInput, Rows
@@ -183,8 +184,5 @@ def read_piece(host: ModelHost, prefix: Prefix, virtual_tokens: int) -> bool:
     if not embeddings.shape[1]:
         return False
     pieces = -(-embeddings.shape[1] // piece_length(backbone))  # of about equal length
-    # The inner model: logits of the passages are not needed.
-    backbone.model.base_model(
-        inputs_embeds=embeddings.chunk(pieces, dim=1)[0], **{backbone.cache_keyword: prefix.cache}
-    )
+    read(backbone, embeddings.chunk(pieces, dim=1)[0], prefix.cache)
     return True

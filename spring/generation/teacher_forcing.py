@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from spring.generation.attention import HIDDEN
+from spring.generation.forward import logits_of
 from spring.generation.host import ModelHost
 from spring.generation.kv_cache import Prefix, copy_prefix
 from spring.models.backbone import Backbone
@@ -92,27 +94,32 @@ def score_branches(host: ModelHost, prefix: Prefix, virtual_tokens: int, branche
     fed = backbone.embed(torch.tensor([[*prefix.ids[read:], *ids]]))
     virtual = host.tokens.embeddings[None, prefix.virtual_tokens : virtual_tokens].to(fed)
     seam = fed.shape[1] - length
-    output = backbone.model(
-        inputs_embeds=torch.cat([fed[:, :seam], virtual, fed[:, seam:]], dim=1),
-        attention_mask=_attention(backbone, visible, positions, device),
-        position_ids=positions[None, read:].to(device),
-        **{backbone.cache_keyword: copy_prefix(prefix, prefix.ids, read, start + length).cache},
-        logits_to_keep=torch.tensor(needed, device=device),
+    logits = logits_of(
+        backbone,
+        torch.cat([fed[:, :seam], virtual, fed[:, seam:]], dim=1),
+        positions[None, read:].to(device),
+        _attention(backbone, visible, positions),
+        copy_prefix(prefix, prefix.ids, read, start + length).cache,
+        torch.tensor(needed, device=device),
     )
-    scores = torch.log_softmax(output.logits[0].float(), -1)
+    scores = torch.log_softmax(logits[0].float(), -1)
     found = scores.gather(1, torch.tensor(targets, device=device)[:, None])[:, 0].tolist()
     for branch in branches:
         for answer in branch.answers:
             branch.answers[answer], found = found[: len(answer)], found[len(answer) :]
 
 
-def _attention(
-    backbone: Backbone, visible: Tensor, positions: Tensor, device: torch.device
-) -> Tensor | dict[str, Tensor]:
+def _attention(backbone: Backbone, visible: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
     """The mask (1, 1, tokens, slots), or one for each kind of layer; a window is counted in positions."""
-    full = visible[None, None].to(device)
+    full = _scores(backbone, visible)
     if backbone.window is None:
         return full
     asked = positions[-visible.shape[0] :]
-    sliding = full & (asked[:, None] - positions < backbone.window).to(device)
+    sliding = _scores(backbone, visible & (asked[:, None] - positions < backbone.window))
     return {"full_attention": full, "sliding_attention": sliding} if backbone.mixed else sliding
+
+
+def _scores(backbone: Backbone, visible: Tensor) -> Tensor:
+    """What is added to attention scores, (1, 1, tokens, slots): once, and not in each layer."""
+    scores = torch.zeros(visible.shape, dtype=backbone.model.dtype).masked_fill_(~visible, HIDDEN)
+    return scores[None, None].to(backbone.model.device)

@@ -1,6 +1,7 @@
 """What a visitor does on the page, and what the visitor then sees."""
 
 from docx import Document
+from playwright.sync_api import Route
 from reportlab.pdfgen.canvas import Canvas
 
 STATUS = "document.querySelector('#status')"
@@ -170,6 +171,19 @@ def test_choosing_a_collection_changes_the_examples_and_keeps_a_typed_question(p
     page.page.get_by_text("Everyday inventions", exact=True).click()
     page.wait("document.querySelector('button.example').innerText.includes('Thomas Saint')")
     assert page.page.input_value("#question textarea") == "My own question about Gagarin"
+    page.type("")
+    held: list[Route] = []  # requests of the page, which arrive late
+    page.page.route("**/run/predict", lambda route: held.append(route))  # playwright asks for its signature
+    page.page.get_by_text("Space missions", exact=True).click()
+    page.page.wait_for_timeout(300)
+    page.type("Typed while the examples change?")
+    page.page.unroute("**/run/predict")  # and lets them go on
+    page.wait("document.querySelector('button.example').innerText.includes('volcanic plume')")
+    page.page.wait_for_timeout(100)
+    assert held
+    assert page.page.input_value("#question textarea") == ("Typed while the examples change?")
+    page.page.get_by_text("Everyday inventions", exact=True).click()
+    page.wait("document.querySelector('button.example').innerText.includes('Thomas Saint')")
     page.shorten(3)
     page.page.locator("button.example").nth(1).click()
     page.wait("document.querySelector('#passages').innerText.includes('post-it-note')")

@@ -33,6 +33,8 @@ IN_WORDS = [  # the third answer, by what stands in the place of the tokens
     ("chat template", "chat"),
     ("none", NO_BASELINE),
 ]
+TAKE_SUGGESTED = """(suggested, question, expected) =>
+  suggested && suggested.instead === question ? [suggested.question, suggested.expected] : [question, expected]"""
 FILE_LEGEND = f'<p class="legend">{", ".join(FILE_KINDS)}</p>'
 
 
@@ -117,6 +119,7 @@ class Form:
             self.file_list = gr.HTML(elem_id="files")
             self.remove = gr.Button("Remove my documents", size="sm", elem_id="remove")
         self.key = gr.Textbox("", visible=False, elem_id="visitor-key")
+        self.suggested = gr.JSON(visible=False)
         self.removed_elsewhere = gr.Button(visible="hidden", elem_id="removed-elsewhere")  # page.js presses it
 
     def _lay_out_options(self) -> None:
@@ -144,15 +147,17 @@ class Form:
             )
 
     def _connect_documents(self) -> None:
-        question = {name: self.inputs[name] for name in ("question", "expected")}
+        question = [self.inputs[name] for name in ("question", "expected")]
         examples = {f"example_{index}": button for index, button in enumerate(self.examples)}
-        connect(
+        chosen = connect(
             self.inputs["collection"].change,
             self.choose,
             name="choose_collection",
             inputs=self.inputs,
-            outputs=question | examples,
+            outputs={"suggested": self.suggested, **examples},
         )
+        # In the browser, as the visitor may have typed since the handler was sent the question.
+        chosen.then(None, [self.suggested, *question], question, js=TAKE_SUGGESTED, api_visibility="private")
         shown = {"upload": self.upload_box, "collection": self.inputs["collection"], "files": self.file_list}
         read = connect(
             self.upload_box.upload,
@@ -211,15 +216,22 @@ class Form:
         return {"collection": self.documents.collections[0], "files": ""}
 
     def choose(self, collection: str, question: str) -> Updates:
-        """Show the chosen collection's examples; a question that the visitor typed, or a link brought, stays."""
+        """Show the chosen collection's examples, and suggest the first in place of no question and of other examples.
+
+        A question that the visitor typed, or a link brought, stays.
+        """
         examples = self.documents.examples(collection)
-        updates: dict[str, Any] = _example_buttons(examples)
         typed = text_of(question).strip()
         is_foreign = self.documents.is_example(typed) and typed not in [known.question for known in examples]
+        suggested = None
         if not typed or is_foreign:
             first = examples[0] if examples else None
-            updates |= {"question": first.question if first else "", "expected": joined_answers(first)}
-        return updates
+            suggested = {
+                "instead": question,
+                "question": first.question if first else "",
+                "expected": joined_answers(first),
+            }
+        return {"suggested": suggested, **_example_buttons(examples)}
 
     def example(self, collection: str, index: int) -> Updates:
         """The question of an example's button, and its golden answers."""

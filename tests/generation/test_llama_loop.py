@@ -1,0 +1,81 @@
+"""The loop over a packed Llama's layers gives the very logits of transformers' modules."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spring.generation import forward
+from spring.generation.kv_cache import Prefix, new_cache
+from spring.generation.llama_loop import LlamaLoop, loop_of
+from spring.generation.rows import RowInput, Rows
+from spring.generation.shared_prefix import NAME, prepare_attention
+from spring.generation.shared_rows import SharedRows
+from spring.generation.stacked_rows import StackedRows
+from spring.generation.types import DecodingOptions
+from spring.models.backbone import Backbone
+from spring.models.loader import load_backbone
+
+IDS = tuple(range(40, 90))
+QUESTIONS = ([5, 6, 7], [8, 9], [5, 6, 7, 8, 9, 10])
+
+
+@pytest.fixture(scope="module")
+def int4(tiny_llama_folder: Path) -> Backbone:
+    backbone = load_backbone(str(tiny_llama_folder), "int4")
+    prepare_attention(backbone.model)
+    return backbone
+
+
+def logits_of_steps(backbone: Backbone, kind: type[Rows]) -> list[torch.Tensor]:
+    """Logits of three rows' steps, before and after one of them ends."""
+    with torch.inference_mode():
+        prefix = Prefix(IDS, new_cache(backbone.layers, len(IDS) + 10))
+        for part in (IDS, range(10)):
+            forward.read(backbone, backbone.embed(torch.tensor([list(part)])), prefix.cache)
+        inputs = [RowInput(prefix, k, question) for k, question in zip((0, 3, 10), QUESTIONS, strict=True)]
+        rows = kind(backbone, inputs, DecodingOptions(12))
+        logits: list[torch.Tensor] = []
+        rows.sampler.choose = lambda scores: logits.append(scores) or scores.argmax(-1)
+        rows.begin()
+        for _ in range(4):
+            rows.advance()
+        rows.keep_rows([0, 2])
+        for _ in range(4):
+            rows.advance()
+        return logits
+
+
+@pytest.mark.parametrize("kind", [SharedRows, StackedRows])
+def test_the_logits_are_bit_for_bit_those_of_the_modules(
+    int4: Backbone, monkeypatch: pytest.MonkeyPatch, kind: type[Rows]
+) -> None:
+    counted: list[tuple[int, ...]] = []
+    run = LlamaLoop.run
+    monkeypatch.setattr(LlamaLoop, "run", lambda *args: counted.append(tuple(args[1].shape[:2])) or run(*args))
+    found = logits_of_steps(int4, kind)
+    questions = (1, sum(map(len, QUESTIONS))) if kind is SharedRows else (3, max(map(len, QUESTIONS)))
+    assert counted == [(1, len(IDS)), (1, 10), questions, *[(3, 1)] * 4, *[(2, 1)] * 4]
+    monkeypatch.setattr(forward, "loop_of", lambda _: None)
+    for one, other in zip(found, logits_of_steps(int4, kind), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_other_models_are_left_to_transformers(
+    tiny_llama: Backbone, tiny_llama_folder: Path, tiny_mistral_folder: Path
+) -> None:
+    assert loop_of(tiny_llama.model) is None  # fp32
+    mistral, gelu = (load_backbone(str(folder), "int4").model for folder in (tiny_mistral_folder, tiny_llama_folder))
+    for model in (mistral, gelu):
+        model.set_attn_implementation(NAME)
+    gelu.config.hidden_act = "gelu"
+    assert loop_of(mistral) is loop_of(gelu) is None
+
+
+def test_another_attention_is_not_the_loops(int4: Backbone) -> None:
+    assert loop_of(int4.model) is loop_of(int4.model) is not None
+    int4.model.set_attn_implementation("eager")
+    try:
+        assert loop_of(int4.model) is None
+    finally:
+        int4.model.set_attn_implementation(NAME)
