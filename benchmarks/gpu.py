@@ -93,7 +93,8 @@ def main() -> None:
     for precision in options.precisions:
         backbone = random_backbone(options.shape, precision, options.device)
         measured = measure(backbone, options.device, bandwidth, options.runs, tokens, options.compiled)
-        figures[precision] = measured | {"reached": goals(precision, measured["captured"])}
+        reached = goals(precision, measured["captured"]) if options.device == "cuda" else "these are goals for a card"
+        figures[precision] = measured | {"reached": reached}
         report(json.dumps({precision: figures[precision]}))  # should what follows fail
         del backbone
         gc.collect()

@@ -63,7 +63,7 @@ class StepPool:
     def must_record(self, shape: StepShape) -> bool:
         """Whether a step of this shape is to be recorded first, which takes a moment."""
         self._collect()
-        return self._record is not None and self.budget > 0 and self._place(shape) is None
+        return self._record is not None and self._fits(shape) and self._place(shape) is None
 
     def take(self, shape: StepShape) -> ReadyStep | None:
         """A step for one stream until it is given back; None: there is no room for one, or it cannot be recorded."""
@@ -92,6 +92,13 @@ class StepPool:
     def _place(self, shape: StepShape) -> int | None:
         return next((place for place, ready in enumerate(self._free) if ready.step.shape == shape), None)
 
+    def _bytes(self, shape: StepShape) -> int:
+        return shape.rows * shape.capacity * self._slot_bytes
+
+    def _fits(self, shape: StepShape) -> bool:
+        """Whether there is room for another step, if all that are not on loan are dropped."""
+        return sum(ready.nbytes for ready in self._lent) + self._bytes(shape) <= self.budget
+
     def _drop(self, count: int) -> None:
         """Drop those used longest ago, when the device has done with them."""
         if count and self._backbone.model.device.type == "cuda":
@@ -99,13 +106,13 @@ class StepPool:
         del self._free[:count]
 
     def _make(self, shape: StepShape) -> ReadyStep | None:
-        needed = shape.rows * shape.capacity * self._slot_bytes
-        while self._free and self.nbytes + needed > self.budget:
-            self._drop(1)
-        if self.nbytes + needed > self.budget:
+        if not self._fits(shape):
             if self.budget:
                 self._say(f"There is no room to keep a decode step of {shape}: the eager one is used.")
             return None
+        needed = self._bytes(shape)
+        while self.nbytes + needed > self.budget:
+            self._drop(1)
         try:
             step = StaticStep(self._backbone, shape)
             return ReadyStep(step, self._record(step) if self._record else step.run, needed)

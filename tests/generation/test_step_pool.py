@@ -113,8 +113,10 @@ def test_steps_on_loan_are_not_dropped_and_what_has_no_room_is_said_once(
         f"There is no room to keep a decode step of {shape}: the eager one is used."
         for shape in ("1 row of 256 slots", "2 rows of 256 slots")
     ]
+    assert not pool.must_record(ONE)
     pool.clear()
     pool.give_back(lent)
+    assert pool.take(TWO) is None  # nothing is dropped for what would not fit even so
     assert pool.take(ONE) is lent
     assert recording.shapes == [ONE]
 

@@ -140,6 +140,11 @@ def test_without_zero_gpu_it_answers_as_any_engine(engine: ZeroGpuEngine, tiny_l
     assert finish(engine, asks(), temperature=0.7, seed=3).ids == expected.ids
 
 
+def test_it_keeps_no_decode_steps(tiny_llama: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPRING_STEP", "static")
+    assert ZeroGpuEngine(tiny_llama, new_engine(tiny_llama).tokens).steps is None
+
+
 def test_settings_are_refused_before_the_stream_is_read(engine: ZeroGpuEngine) -> None:
     with pytest.raises(PromptError, match="out of range"):
         engine.stream([GenerationRequest(PROMPT, 51)])
