@@ -26,10 +26,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """List the known backbones.
 
-    Memory: of a GPU, for weights, the keys and values of the answers, captured steps and workspace.
+    Memory: of a GPU, for weights, the keys and values of the answers, recorded steps and workspace.
     """
     from spring.models.catalog import KNOWN_BACKBONES
-    from spring.models.size import GRAPHS, Workload
+    from spring.models.size import Workload
 
     ks = tuple(options.virtual_tokens or (0, 50))
     work = Workload(ks, options.passage_tokens, new_tokens=options.max_new_tokens, number=max(50, *ks))
@@ -43,21 +43,21 @@ def run(options: argparse.Namespace) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     say(
         f"Memory: of a GPU, for answers of {work.new_tokens:,} tokens at once (k = {', '.join(map(str, ks))}) to "
-        f"{work.passages:,} tokens of passages, with {GRAPHS / 1e9:.1f} GB for captured steps."
+        f"{work.passages:,} tokens of passages, with room for recorded steps."
     )
 
 
 def _row(known: "KnownBackbone", work: "Workload") -> dict[str, Any]:
     from spring.models.finder import model_here, tokens_here
-    from spring.models.size import GRAPHS
 
+    graphs = known.size.graph_bytes("4bit", work=work)
     return {
         "name": known.name,
         "hub_id": known.hub_id,
         "download_bytes": 2 * known.size.parameters,  # the hub has them in 16 bits
-        "memory_bytes_4bit": known.size.bytes_needed("4bit", work=work) + GRAPHS,
+        "memory_bytes_4bit": known.size.bytes_needed("4bit", work=work) + graphs,
         "cache_bytes": known.size.cache_bytes("4bit", work=work),
-        "graph_bytes": GRAPHS,
+        "graph_bytes": graphs,
         "gated": known.gated,
         "model_here": model_here(known),
         "tokens_here": tokens_here(known),

@@ -1,4 +1,4 @@
-"""Memory that a model takes, known before it is loaded: weights, keys and values, captured steps, work."""
+"""Memory that a model takes, known before it is loaded: weights, keys and values, recorded steps, work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ PACKED_BYTES: Mapping[str, float] = MappingProxyType(
 # int4 packs beside bf16: 4 bits, and a bf16 scale and zero for 32 parameters; twice that for the output layer's 8 bits.
 INT4_BYTES = 1 / 2 + 4 / 32
 WORKSPACE = 2**29  # bytes for activations and the libraries' own use
-GRAPHS = 2**28  # bytes for captured steps on a GPU; without this room, steps are not captured
+# Decode steps that are recorded as CUDA graphs (`spring.generation.static_step`); without room for them they are not.
+STEP_SLOTS = 256  # the positions of an answer there are a multiple of this
+GRAPHS = 2**28  # bytes for what they work in: activations, and 32 MiB of cuBLAS' own on newer cards
 MOST_ANSWERS, MOST_VIRTUAL, MOST_LENGTH = 128, 1024, 1_000_000
 
 
@@ -47,14 +49,23 @@ class Workload:
                 raise PromptError(f"The length of the {name} must be 1 to {MOST_LENGTH:,} tokens, not {length}.")
 
     @property
+    def answer_positions(self) -> int:
+        """Positions whose keys and values an answer stores."""
+        return self.passages + max(self.ks) + self.question + self.new_tokens
+
+    @property
     def cached_positions(self) -> int:
         """Positions whose keys and values are stored: the passages as they are read, then each answer's own copy.
 
         Where the answers share the passages, as on a CPU, it is less. Passages of earlier questions are kept as well,
         but dropped when memory is short.
         """
-        row = self.passages + max(self.ks) + self.question + self.new_tokens
-        return self.passages + self.number + len(self.ks) * row
+        return self.passages + self.number + len(self.ks) * self.answer_positions
+
+    @property
+    def positions_added_by_graphs(self) -> int:
+        """Positions by which the answers are longer where steps are recorded."""
+        return len(self.ks) * (-self.answer_positions % STEP_SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,12 @@ class Size:
         """Memory for the keys and values of answers that are written at once."""
         return self.cached * _bytes_of_number(precision, gpu) * work.cached_positions
 
+    def graph_bytes(self, precision: str, gpu: bool = True, work: Workload = Workload()) -> int:
+        """Memory for recorded steps, beside what the answers need without them."""
+        return self.cached * _bytes_of_number(precision, gpu) * work.positions_added_by_graphs + GRAPHS
+
     def bytes_needed(self, precision: str, gpu: bool = True, work: Workload = Workload()) -> int:
-        """Memory for the weights, the keys and values, and the work, in bytes; steps are not captured in it."""
+        """Memory for the weights, the keys and values, and the work, in bytes, where steps are not recorded."""
         return self.weight_bytes(precision, gpu) + self.cache_bytes(precision, gpu, work) + WORKSPACE
 
 

@@ -17,7 +17,7 @@ from spring.models.backbone import Backbone
 from spring.models.catalog import KNOWN_BACKBONES
 from spring.models.loader import load_backbone
 from spring.models.memory import free_bytes, model_without_weights, require_memory, size_of
-from spring.models.size import WORKSPACE, Workload
+from spring.models.size import GRAPHS, WORKSPACE, Workload
 from tests.conftest import asks, new_engine, one_line
 
 MISTRAL = KNOWN_BACKBONES["mistral-7b-instruct"]
@@ -112,6 +112,19 @@ def test_the_keys_and_values_take_what_is_told(tiny: Backbone, ks: tuple[int, ..
         assert told == taken
     else:
         assert taken < told
+
+
+@pytest.mark.parametrize("ks", [(0,), (1, 10, 50)])
+def test_so_do_those_of_recorded_steps(tiny: Backbone, ks: tuple[int, ...]) -> None:
+    engine = new_engine(tiny, step="static")  # in the buffers that are recorded on a card
+    stream = Stream(engine, asks(ks=ks), DecodingOptions(6, ignore_eos=True))
+    for _ in stream.run():
+        pass
+    taken = engine.prefixes.nbytes + sum(layer.nbytes for layer in stream.batch.cache.layers)
+    work = Workload(ks, len(stream.before[0]), len(stream.after[0]), new_tokens=6, number=50)
+    size = size_of(tiny.model)
+    told = size.cache_bytes("fp32", gpu=False, work=work) + size.graph_bytes("fp32", gpu=False, work=work) - GRAPHS
+    assert told == taken
 
 
 # --- what does not fit ---
