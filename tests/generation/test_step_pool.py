@@ -13,7 +13,7 @@ from spring.generation.engine import LocalEngine
 from spring.generation.model_thread import out_of_memory
 from spring.generation.static_step import SLOTS, StaticStep, StepShape
 from spring.generation.step_pool import StepPool, steps_for
-from spring.generation.types import DecodingOptions, GenerationRequest
+from spring.generation.types import DecodingOptions, GenerationRequest, Progress
 from spring.models.backbone import Backbone
 from spring.web.html.status import progress_line
 from tests.conftest import PROMPT, asks, finish, forced_ids, new_engine
@@ -65,6 +65,13 @@ def expected(tiny_llama: Backbone) -> list[list[int]]:
     return forced_ids(new_engine(tiny_llama, step="eager"), asks())
 
 
+def until_written(stream: Iterator[Progress]) -> Iterator[Progress]:
+    """A stream that has written its first tokens."""
+    while not next(stream).ids:
+        pass
+    return stream
+
+
 def test_a_step_is_recorded_once_and_the_page_says_so(
     engine: LocalEngine, recording: Recording, expected: list[list[int]]
 ) -> None:
@@ -81,7 +88,7 @@ def test_a_step_is_recorded_once_and_the_page_says_so(
 def test_each_shape_has_a_step_of_its_own(engine: LocalEngine, recording: Recording) -> None:
     for requests, options in ((asks(), {}), (asks(ks=(0,)), {}), (asks(), {"temperature": 1.0})):
         finish(engine, requests, **options)
-    finish(engine, asks(), 300)
+    until_written(engine.stream(asks(), DecodingOptions(300))).close()
     assert recording.shapes == [
         StepShape(4, SLOTS, False),
         StepShape(1, SLOTS, False),
@@ -156,9 +163,7 @@ def test_a_question_that_runs_out_of_memory_drops_the_steps(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, expected: list[list[int]]
 ) -> None:
     finish(engine, asks())
-    stream = engine.stream(asks(), DecodingOptions(8))
-    while not next(stream).ids:
-        pass
+    stream = until_written(engine.stream(asks(), DecodingOptions(8)))
     finish(engine, asks(ks=(0,)))
 
     def fail(*_: object) -> None:
