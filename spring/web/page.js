@@ -87,6 +87,14 @@
   // Whether the button pressed last asks again with the passages as they are shown; said once.
   let again = false;
   document.addEventListener('click', event => { again = Boolean(event.target.closest('#again')) }, true);
+  // Of the table of differences, the rows that have all the words typed above it.
+  document.addEventListener('input', event => {
+    if (!event.target.matches('#differences input[type=search]')) return;
+    const words = event.target.value.toLowerCase().split(/\s+/);
+    for (const row of document.querySelectorAll('#differences tbody tr')) {
+      row.hidden = !words.every(word => row.textContent.toLowerCase().includes(word));
+    }
+  });
   // The question is as high as its text also after the window has another width.
   addEventListener('resize', () => find('#question textarea')?.dispatchEvent(new Event('input', {bubbles: true})));
 

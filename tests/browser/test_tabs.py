@@ -4,6 +4,10 @@ import csv
 import json
 from itertools import pairwise
 
+from spring.evaluation.differences import differences
+from spring.evaluation.runner import Row
+from spring.web.html.evaluation import difference_table
+
 FILM = "document.querySelector('#film')"
 STATUS = "document.querySelector('#evaluate-status')"
 LINE = "svg path[aria-roledescription='line mark']"  # flat, it has no height and is not "visible"
@@ -110,6 +114,31 @@ def test_the_questions_of_a_collection_are_evaluated(page, address):
     rows = downloaded(page)
     assert [row["virtual_tokens"] for row in rows] == ["0", "50"] * 3
     assert {url for url in page.requested if not url.startswith((address, "data:", "blob:"))} == set()
+
+
+def test_the_differences_can_be_filtered_by_kind_and_by_words(page):
+    page.open_tab("Evaluate")
+    right = {"a": (0, 1, 1), "b": (1, 0, 1)}  # by question; for k = 0, 5 and 20
+    rows = [
+        Row(id, f"Question {id}?", k, "x", ("x",), right[id][place], 0, 0, 0, "" if k else "plain", 1.0)
+        for id in right
+        for place, k in enumerate((0, 5, 20))
+    ]
+    page.page.eval_on_selector(
+        "#differences", "(e, html) => { e.innerHTML = html }", difference_table(differences(rows))
+    )
+    shown = page.page.locator("#differences tbody tr:visible")
+    filter_box = page.page.locator("#differences input[type=search]")
+    assert shown.count() == 3
+    page.page.check("#differences input[value=gained]")
+    assert shown.count() == 2
+    filter_box.fill("QUESTION 20")
+    assert shown.count() == 1
+    assert "20" in shown.inner_text()
+    filter_box.fill("<img>")
+    assert shown.count() == 0
+    filter_box.fill("")
+    assert shown.count() == 2
 
 
 def test_a_question_file_with_passages_needs_no_documents(page, tmp_path):

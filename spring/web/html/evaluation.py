@@ -104,7 +104,7 @@ def _count(number: int, name: str) -> str:
 
 
 def difference_table(differences: Sequence["Difference"]) -> str:
-    """The questions that only one of two answers matches exactly, with a choice of gains and losses; "" if none."""
+    """The questions that only one of two answers matches exactly, to be filtered by kind and words; "" if none."""
     if not differences:
         return ""
     shown = differences[:MOST_DIFFERENCES]
@@ -126,7 +126,8 @@ def difference_table(differences: Sequence["Difference"]) -> str:
     more = len(differences) - len(shown)
     cut = f'<p class="legend">And {more} more, which are in the file of all answers.</p>' if more else ""
     return (
-        f"<fieldset><legend>Right answers gained and lost against {before}</legend>{choices}</fieldset>"
+        f"<fieldset><legend>Right answers gained and lost against {before}</legend>{choices}"
+        '<input type="search" placeholder="words of a row" aria-label="Show the rows with these words"></fieldset>'
         f'<div class="scroll" tabindex="0"><table class="scores"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{cut}"
     )
