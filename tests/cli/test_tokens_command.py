@@ -9,7 +9,7 @@ import torch
 from spring.cli.main import main
 from spring.models.finder import SHIPPED_TOKENS
 from spring.models.virtual_tokens import VirtualTokens
-from tests.models.test_peft_folder import folder_of
+from tests.support.peft_folder import folder_of
 
 pytestmark = pytest.mark.usefixtures("pt_child")
 

@@ -446,5 +446,5 @@ def test_one_gpu_is_enough_where_the_model_fits_and_a_process_of_several_has_its
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)
-    assert _loading_options("4bit", True, needed)["device_map"] == expected
-    assert _loading_options("4bit", False, needed)["device_map"] == {"": "cpu"}
+    assert _loading_options("4bit", torch.bfloat16, True, needed)["device_map"] == expected
+    assert _loading_options("4bit", torch.bfloat16, False, needed)["device_map"] == {"": "cpu"}

@@ -1,7 +1,6 @@
 """Prompt tuning of PEFT: imported with its place, used there as PEFT uses it, and refused where it cannot be."""
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,17 +17,7 @@ from spring.models.backbone import Backbone
 from spring.models.peft_folder import CONFIG, WEIGHTS, read_peft
 from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import PROMPT, asks, finish, forced_ids, one_line
-
-N = 7
-DEFAULTS = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": N, "base_model_name_or_path": "someone/model"}
-
-
-def folder_of(path: Path, config: dict[str, Any] | None = None, **tensors: torch.Tensor) -> Path:
-    """A folder as PEFT writes it."""
-    path.mkdir()
-    (path / CONFIG).write_text(json.dumps(DEFAULTS | (config or {})))
-    save_file(tensors or {"prompt_embeddings": torch.randn(N, 64)}, path / WEIGHTS, {"format": "pt"})
-    return path
+from tests.support.peft_folder import N, folder_of
 
 
 def at_the_front(backbone: Backbone, tokens: VirtualTokens) -> LocalEngine:

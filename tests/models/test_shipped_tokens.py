@@ -9,7 +9,6 @@ from spring.generation.types import DecodingOptions
 from spring.models.finder import SHIPPED_TOKENS
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.library import load_samples
-from spring.web.tabs.form import EXAMPLES
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED_TOKENS.glob("*")))
@@ -28,6 +27,8 @@ def test_the_default_backbone_has_learned_tokens_by_default(default_engine: Loca
 
 
 def test_the_examples_that_the_page_offers_show_the_difference_and_where_it_ends(default_engine: LocalEngine) -> None:
+    from spring.web.tabs.form import EXAMPLES  # with Gradio, which no other test of this process imports
+
     sample = load_samples()[0]
     settings = ComparisonSettings((0, 50), baselines=("examples",), decoding=DecodingOptions(10))
     questions = sample.questions[:EXAMPLES]
