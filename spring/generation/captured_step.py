@@ -34,7 +34,8 @@ class GraphRecorder:
         """Record a step; returns what replays it.
 
         Raises:
-            RuntimeError: the step waits for the device, so a graph cannot hold it; or there is not enough memory.
+            RuntimeError: the step waits for the device, so a graph cannot hold it; its replay chooses other ids than
+                the step; or there is not enough memory.
 
         """
         with torch.cuda.device(self._device):
@@ -46,7 +47,11 @@ class GraphRecorder:
             current.wait_stream(self._stream)
             # Should the recording fail, `torch.cuda.graph` does not leave its stream: this does.
             with torch.cuda.stream(current):
-                return self._record(step)
+                replay = self._record(step)
+            # What the host computed while the step was recorded would be the same for ever: better slow than wrong.
+            if not torch.equal(step.rehearse(step.run), step.rehearse(replay)):
+                raise RuntimeError("its replay chooses other tokens than the step")
+            return replay
 
     def _warm_up(self, step: StaticStep) -> None:
         """Run the step as it will be recorded; one that waits fails here, where it does no harm to the allocator."""

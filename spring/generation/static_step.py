@@ -4,6 +4,7 @@ A step feeds one id a row and chooses the next. The slot that it writes, what ea
 the end of an answer are tensors that the step itself changes, so it needs nothing from the host.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from spring.models.backbone import Backbone
 
 SLOTS = 256  # a capacity is a multiple of this, so that questions of about the same length have the same step
 NO_ID = -1
+REHEARSED = 4  # steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,21 @@ class StaticStep:
         )
         self._keep(self.sampler.choose(output.logits[:, -1].float()))
         self._slot.add_(1)
+
+    def rehearse(self, run: Callable[[], object]) -> Tensor:
+        """The ids (REHEARSED, rows) that a way to run the step chooses, always from the same state."""
+        self._slot.zero_()
+        self._ended.zero_()
+        self._end_ids.fill_(NO_ID)
+        self._scores.fill_(HIDDEN)
+        self._positions.copy_(torch.arange(self.shape.capacity))
+        self.ids.copy_(torch.arange(self.shape.rows))
+        self.sampler.start(DecodingOptions(temperature=1.0))
+        chosen = []
+        for _ in range(REHEARSED):
+            run()
+            chosen.append(self.ids.clone())
+        return torch.stack(chosen)
 
     def _keep(self, chosen: Tensor) -> None:
         """Make the chosen ids (rows,) the latest; a row that has ended repeats its end."""

@@ -11,7 +11,7 @@ from spring.errors import ModelError
 from spring.generation.captured_step import GraphRecorder
 from spring.generation.engine import LocalEngine
 from spring.generation.model_thread import out_of_memory
-from spring.generation.static_step import SLOTS, StaticStep, StepShape
+from spring.generation.static_step import REHEARSED, SLOTS, StaticStep, StepShape
 from spring.generation.step_pool import StepPool, steps_for
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress
 from spring.models.backbone import Backbone
@@ -269,11 +269,30 @@ def test_a_graph_holds_the_step_that_was_warmed_up(tiny: Backbone, cuda: SimpleN
     for sampling in ({}, {"temperature": 1.0, "seed": 5}):
         for _ in range(2):
             assert finish(engine, requests, **sampling).ids == finish(eager, requests, **sampling).ids
-    assert cuda.runs == 8  # of both: one that allocates, two to warm up, one recorded
+    assert cuda.runs == 2 * (4 + REHEARSED)  # one that allocates, two to warm up, one recorded; and the comparison
     assert cuda.modes == ["default", *["default", "error", 0] * 2]
     assert [graph.random is None for graph in cuda.graphs] == [True, False]
     assert cuda.pools == [0]  # both use it
     assert not said
+
+
+def test_a_graph_that_chooses_other_tokens_is_not_used(
+    tiny_llama: Backbone,
+    cuda: SimpleNamespace,
+    said: list[str],
+    expected: list[list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = recorded(tiny_llama, said)
+
+    def stuck(graph: Graph) -> None:
+        graph.recorded()
+        cuda.latest._slot.fill_(1)  # as if the slot had been a number when it was recorded
+
+    monkeypatch.setattr(Graph, "replay", stuck)
+    assert forced_ids(engine, asks()) == expected
+    assert len(said) == 1
+    assert "cannot be recorded (its replay chooses other tokens than the step): eager ones are used" in said[0]
 
 
 def test_graphs_that_are_gone_leave_their_pool(tiny_llama: Backbone, cuda: SimpleNamespace, said: list[str]) -> None:
