@@ -48,6 +48,7 @@ class FakeServer(ThreadingHTTPServer):
         self.dropped = threading.Event()
         self.connections: list[socket.socket] = []
         self._one = threading.Lock()
+        self._known: dict[tuple[tuple[int, ...], int, tuple[int, ...]], list[int]] = {}
 
     @property
     def url(self) -> str:
@@ -58,14 +59,15 @@ class FakeServer(ThreadingHTTPServer):
         """A client has left: that is no news."""
 
     def generate(self, body: dict[str, Any]) -> list[int]:
-        """Greedy ids, the one that ends them included."""
-        ids = torch.tensor([body["prompt"]])
-        settings = GenerationConfig(
-            max_new_tokens=body["max_tokens"], pad_token_id=0, eos_token_id=[] if body.get("ignore_eos") else self.eos
-        )
+        """Greedy ids, the one that ends them included; the same question is not computed twice."""
+        ends = () if body.get("ignore_eos") else tuple(self.eos)
+        asked = tuple(body["prompt"]), body["max_tokens"], ends
         with self._one:
-            found: list[int] = self.model.generate(ids, generation_config=settings)[0, ids.shape[1] :].tolist()
-        return found
+            if asked not in self._known:
+                ids = torch.tensor([body["prompt"]])
+                settings = GenerationConfig(max_new_tokens=asked[1], pad_token_id=0, eos_token_id=list(ends))
+                self._known[asked] = self.model.generate(ids, generation_config=settings)[0, ids.shape[1] :].tolist()
+            return self._known[asked]
 
     def logprobs(self, prompt: list[int]) -> list[Any]:
         """vLLM's `prompt_logprobs`."""
