@@ -1,6 +1,7 @@
 """The type that a model computes in."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from spring.models.backbone import Backbone
 from spring.models.catalog import PRECISIONS
 from spring.models.compute import COMPUTE_TYPES, Place, compute_type, place_of
-from spring.models.loader import _loading_options
+from spring.models.loader import _loading_options, load_backbone
 from tests.conftest import asks, finish, new_engine
 
 BF16, FP16, FP32 = torch.bfloat16, torch.float16, torch.float32
@@ -57,6 +58,14 @@ def test_on_a_gpu_4_bits_are_nf4_computed_as_the_card_can(precision: str, double
     assert options["dtype"] == compute  # of what is not packed
     assert config.bnb_4bit_use_double_quant is double
     assert options["attn_implementation"] == "sdpa"
+
+
+def test_a_backbone_says_that_it_computes_in_fp16(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spring.models.loader.compute_type", lambda *_: FP16)
+    loaded = load_backbone(str(tiny_llama_folder), "4bit")
+    assert (loaded.precision, loaded.model.dtype) == ("4bit", FP16)
+    assert loaded.precision_reason == "as asked for; computed in fp16, as this card has no bf16"
+    assert finish(new_engine(loaded), asks(ks=(0, 10)), 2).done
 
 
 def test_answers_are_written_in_fp16(tiny: Backbone) -> None:
