@@ -16,8 +16,8 @@ from spring.generation.fixed_layer import FixedLayer
 from spring.generation.sampling import Sampler, is_sampled
 from spring.generation.types import DecodingOptions
 from spring.models.backbone import Backbone
+from spring.models.size import STEP_SLOTS
 
-SLOTS = 256  # a capacity is a multiple of this, so that questions of about the same length have the same step
 NO_ID = -1
 REHEARSED = 4  # steps
 
@@ -33,7 +33,7 @@ class StepShape:
     @classmethod
     def of(cls, rows: int, slots: int, options: DecodingOptions) -> "StepShape":
         """The shape of the step for rows of so many slots, those of the new tokens included."""
-        return cls(rows, -(-slots // SLOTS) * SLOTS, is_sampled(options))
+        return cls(rows, -(-slots // STEP_SLOTS) * STEP_SLOTS, is_sampled(options))
 
     def __str__(self) -> str:
         return f"{self.rows} row{'s' if self.rows > 1 else ''} of {self.capacity} slots"

@@ -15,7 +15,7 @@ PACKED_BYTES: Mapping[str, float] = MappingProxyType(
 INT4_BYTES = 1 / 2 + 4 / 32
 WORKSPACE = 2**29  # bytes for activations and the libraries' own use
 # Decode steps that are recorded as CUDA graphs (`spring.generation.static_step`); without room for them they are not.
-STEP_SLOTS = 256  # the positions of an answer there are a multiple of this
+STEP_SLOTS = 256  # a step's capacity is a multiple of this, so that questions of about the same length have the same
 GRAPHS = 2**28  # bytes for what they work in: activations, and 32 MiB of cuBLAS' own on newer cards
 MOST_ANSWERS, MOST_VIRTUAL, MOST_LENGTH = 128, 1024, 1_000_000
 

@@ -9,10 +9,11 @@ import torch
 
 from spring.errors import SpringError
 from spring.generation.engine import LocalEngine, load_engine
-from spring.generation.static_step import SLOTS, StepShape
+from spring.generation.static_step import StepShape
 from spring.generation.types import DecodingOptions, GenerationRequest
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
+from spring.models.size import STEP_SLOTS
 from spring.rag.prompt import Prompt, build_prompt
 from spring.settings import decode_step
 from tests.conftest import PASSAGES, PROMPT, QUESTION, asks, finish, forced_ids, new_engine, one_line, with_eos
@@ -91,7 +92,7 @@ def test_every_length_is_answered(llama_engine: LocalEngine) -> None:
 
 
 def test_a_step_is_used_to_its_last_slot(llama_engine: LocalEngine) -> None:
-    room, requests = SLOTS - llama_engine.backbone.tokenization.count(PROMPT) - 50, asks(ks=(50,))
+    room, requests = STEP_SLOTS - llama_engine.backbone.tokenization.count(PROMPT) - 50, asks(ks=(50,))
     assert forced_ids(static(llama_engine.backbone), requests, room) == forced_ids(llama_engine, requests, room)
 
 
@@ -132,7 +133,7 @@ def test_what_a_visitor_read_does_not_stay(llama_engine: LocalEngine) -> None:
     engine = static(llama_engine.backbone)
     forced_ids(engine, asks())
     forced_ids(engine, [SHORT] * 4)
-    step = engine.steps.take(StepShape(4, SLOTS, False)).step
+    step = engine.steps.take(StepShape(4, STEP_SLOTS, False)).step
     for layer in step.cache.layers:
         assert layer._keys[:, :, layer.keys.shape[2] + 8 :].count_nonzero() == 0
 

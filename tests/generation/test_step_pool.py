@@ -11,16 +11,19 @@ from spring.errors import ModelError
 from spring.generation.captured_step import GraphRecorder
 from spring.generation.engine import LocalEngine
 from spring.generation.model_thread import out_of_memory
-from spring.generation.static_step import REHEARSED, SLOTS, StaticStep, StepShape
+from spring.generation.static_step import REHEARSED, StaticStep, StepShape
 from spring.generation.step_pool import StepPool, steps_for
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress
 from spring.models.backbone import Backbone
+from spring.models.size import STEP_SLOTS
 from spring.web.html.status import progress_line
 from tests.conftest import PROMPT, asks, finish, forced_ids, new_engine
 
 ROOM = 2**30
 LACKING = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-ONE, TWO, LONG = (StepShape(rows, slots, False) for rows, slots in ((1, SLOTS), (2, SLOTS), (1, 2 * SLOTS)))
+ONE, TWO, LONG = (
+    StepShape(rows, slots, False) for rows, slots in ((1, STEP_SLOTS), (2, STEP_SLOTS), (1, 2 * STEP_SLOTS))
+)
 
 
 class Recording:
@@ -77,7 +80,7 @@ def test_a_step_is_recorded_once_and_the_page_says_so(
 ) -> None:
     first, again = (list(engine.stream(asks(), DecodingOptions(8, ignore_eos=True))) for _ in range(2))
     assert [list(ids) for ids in first[-1].ids] == [list(ids) for ids in again[-1].ids] == expected
-    assert recording.shapes == [StepShape(4, SLOTS, False)]
+    assert recording.shapes == [StepShape(4, STEP_SLOTS, False)]
     preparing = [place for place, progress in enumerate(first) if progress.preparing]
     assert preparing == [next(place for place, progress in enumerate(first) if progress.ids) - 1]
     assert not any(progress.preparing for progress in again)
@@ -90,10 +93,10 @@ def test_each_shape_has_a_step_of_its_own(engine: LocalEngine, recording: Record
         finish(engine, requests, **options)
     until_written(engine.stream(asks(), DecodingOptions(300))).close()
     assert recording.shapes == [
-        StepShape(4, SLOTS, False),
-        StepShape(1, SLOTS, False),
-        StepShape(4, SLOTS, True),
-        StepShape(4, 2 * SLOTS, False),
+        StepShape(4, STEP_SLOTS, False),
+        StepShape(1, STEP_SLOTS, False),
+        StepShape(4, STEP_SLOTS, True),
+        StepShape(4, 2 * STEP_SLOTS, False),
     ]
     finish(engine, asks(), 1)  # no step follows the first token
     assert len(recording.shapes) == 4
@@ -143,7 +146,7 @@ def test_without_memory_for_it_the_answer_is_written_eagerly(
     assert engine.steps.nbytes == 0  # what was kept makes room
     assert engine.steps.budget == ROOM // 2
     assert forced_ids(engine, asks()) == expected
-    assert recording.shapes[-1] == StepShape(4, SLOTS, False)
+    assert recording.shapes[-1] == StepShape(4, STEP_SLOTS, False)
     assert engine.steps.nbytes > 0
 
 

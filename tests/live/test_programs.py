@@ -132,10 +132,10 @@ def test_a_call_that_nobody_fetches_does_not_hold_the_model(server: Server, with
     async def attack() -> None:
         async with program(server, "198.51.100.9") as client, Visitor(server.url, "198.51.100.2") as other:
             await other.answer(QUESTION, name="Orlo station")  # so that nobody from before is in the queue
-            event = (await client.post(BY_NAME, json=SHORT)).json()["event_id"]
-            shown = [status async for status, *_ in other.ask(QUESTION, name="Orlo station")]
-            assert not any("Waiting" in status for status in shown)
-            await client.get(f"{CALL}/{event}")  # so that it waits no longer
+            started = await client.post(BY_NAME, json=SHORT)
+            await other.answer(QUESTION, name="Orlo station", tokens=1)
+            event, _ = await fetched(client, started)
+            assert event == "complete"  # so the other was answered while it waited, and not after it was dropped
 
     with_neighbour(attack)
 

@@ -4,6 +4,7 @@ With pytest-xdist's other ways every process collects all tests, which takes eac
 `--dist each`, with which every process runs what it has collected: a share. The hooks are named in tests/conftest.py.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ TESTS = Path(__file__).parent.parent
 # Of about the same time each, and a last one for all other folders. What shares a server or a browser stays together.
 SHARES = (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "web"))
 SHARED_OUT = "tests_are_shared_out"  # told to each process
+YIELDING = 5  # of `nice`: what the other shares' processes have
 SESSION = pytest.StashKey[pytest.Session]()
 
 
@@ -31,16 +33,22 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep what the scheduler tells how many tests there are."""
+    """Keep what the scheduler tells how many tests there are; let the longest share, the first, have the processor."""
     session.config.stash[SESSION] = session
+    if _number(session.config):
+        os.nice(YIELDING)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out, in a process of several, what the others run."""
+    number = _number(config)
+    return None if number is None else is_others(collection_path, number, config.workerinput["workercount"]) or None
+
+
+def _number(config: pytest.Config) -> int | None:
+    """Which of several processes this is, each with its share; None: it runs everything."""
     process = getattr(config, "workerinput", {})
-    if not process.get(SHARED_OUT):
-        return None
-    return is_others(collection_path, int(process["workerid"].removeprefix("gw")), process["workercount"]) or None
+    return int(process["workerid"].removeprefix("gw")) if process.get(SHARED_OUT) else None
 
 
 class Shares(EachScheduling):  # type: ignore[misc]
