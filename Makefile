@@ -9,15 +9,15 @@ demo: install
 	$(BIN)/python app.py
 
 # Processes of one thread each, as more threads than cores are many times slower. Each has a share of the folders
-# (tests/support/shares.py): the browser and the live page, which often wait, and three for what needs neither. `browser`
+# (tests/support/shares.py): the live page, the browser, which often wait, and two for all that needs neither. `browser`
 # installs chromium.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist each
 test: install .venv/.test browser
-	$(PYTEST) -n 5
+	$(PYTEST) -n 4
 
 # No model, no live server, no browser: a minute.
 test-fast: install .venv/.test
-	$(PYTEST) -n 3 -m "not model and not gpu" --ignore tests/live --ignore tests/browser
+	$(PYTEST) -n 2 -m "not model and not gpu" --ignore tests/live --ignore tests/browser
 
 # The tests that need a CUDA device, which all others leave out.
 test-gpu: install .venv/.test
@@ -36,7 +36,7 @@ test-vllm: install .venv/.test browser .venv-vllm/.installed
 
 # Everything beside two busy loops: what passes only on an idle machine fails here.
 test-busy: install .venv/.test browser
-	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST) -n 5
+	@for core in 1 2; do while :; do :; done & loops="$$loops $$!"; done; trap "kill $$loops" EXIT; $(PYTEST) -n 4
 
 check: install .venv/.test
 	$(BIN)/ruff check .
