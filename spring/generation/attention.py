@@ -21,8 +21,7 @@ class RowMasks:
     def __init__(self, backbone: Backbone, visible: Tensor, before: int = 0) -> None:
         self._backbone = backbone
         self._positions = (visible.cumsum(1) - 1).clamp(min=0) + before
-        scores = torch.zeros(visible.shape, dtype=backbone.model.dtype, device=visible.device)
-        self._scores = scores.masked_fill_(~visible, HIDDEN)[:, None, None, :]
+        self._scores = scores_of(backbone, visible)[:, None, None, :]
 
     def keep_rows(self, order: list[int]) -> None:
         """Go on with some rows, in this order."""
@@ -51,6 +50,12 @@ class RowMasks:
         scores.fill_(HIDDEN)
         scores[..., :read] = self._scores[..., :read]
         positions[..., : self._positions.shape[1]] = self._positions[:, None, None]
+
+
+def scores_of(backbone: Backbone, visible: Tensor) -> Tensor:
+    """What is added to attention scores so that only the visible is seen: the same shape, in the model's type."""
+    scores = torch.zeros(visible.shape, dtype=backbone.model.dtype, device=visible.device)
+    return scores.masked_fill_(~visible, HIDDEN)
 
 
 def by_layer(backbone: Backbone, scores: Tensor, queries: Tensor, slots: Tensor) -> Tensor | dict[str, Tensor]:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spring.generation.attention import HIDDEN
+
 BLOCK = 128  # queries at a time: their scores stay in the processor's cache
-HIDDEN = float("-inf")
 
 
 def can_multiply(query: Tensor) -> bool:
@@ -44,6 +45,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale
     query = (query * scale).view(*shape, length, width)
     keys, values = key.flatten(0, 1).transpose(1, 2), value.flatten(0, 1)
     output = query.new_empty((rows, length, heads, width))
+    lowest = torch.finfo(query.dtype).min  # a padding token that sees nothing would have the softmax of -inf alone: NaN
     for start in range(0, length, BLOCK):
         end = min(start + BLOCK, length)
         size = end - start
@@ -53,9 +55,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale
         if mask is None:
             scores[..., -size:] += torch.full((size, size), HIDDEN, dtype=scores.dtype).triu_(1)
         elif mask.dtype == torch.bool:
-            scores.masked_fill_(~mask[:, :, None, start:end], HIDDEN)
+            scores.masked_fill_(~mask[:, :, None, start:end], lowest)
         else:
-            scores += mask[:, :, None, start:end]
+            scores += mask[:, :, None, start:end].clamp(min=lowest)
         weights = functional.softmax(scores, -1).view(keys.shape[0], -1, seen)
         attended = torch.bmm(weights, values[:, :seen]).view(rows, heads, size, width)
         output[:, start:end] = attended.transpose(1, 2)

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from spring.generation.attention import HIDDEN, RowMasks
+from spring.generation.attention import RowMasks, scores_of
 from spring.generation.forward import logits_of
 from spring.generation.kv_cache import BufferedLayer, new_cache
 from spring.generation.rows import RowInput, Rows
@@ -71,7 +71,7 @@ class SharedRows(Rows):
         for layer, prefix in zip(cast(list[BufferedLayer], packed.layers), self._prefix.layers, strict=True):
             layer.update(prefix.keys[:, :, virtual], prefix.values[:, :, virtual])
         ids = torch.tensor([[id for question in questions for id in question]])
-        scores = torch.zeros(visible.shape, dtype=self.backbone.model.dtype).masked_fill_(~visible, HIDDEN)
+        scores = scores_of(self.backbone, visible)
         ends = torch.tensor([len(question) for question in questions]).cumsum(0) - 1
         embeddings, mask = self.backbone.embed(ids), scores[None, None]
         logits = logits_of(self.backbone, embeddings, positions[None], mask, packed, ends, self._shared)

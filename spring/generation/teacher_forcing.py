@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spring.generation.attention import HIDDEN
+from spring.generation.attention import scores_of
 from spring.generation.forward import logits_of
 from spring.generation.host import ModelHost
 from spring.generation.kv_cache import Prefix, copy_prefix
@@ -111,15 +111,11 @@ def score_branches(host: ModelHost, prefix: Prefix, virtual_tokens: int, branche
 
 def _attention(backbone: Backbone, visible: Tensor, positions: Tensor) -> Tensor | dict[str, Tensor]:
     """The mask (1, 1, tokens, slots), or one for each kind of layer; a window is counted in positions."""
-    full = _scores(backbone, visible)
+    device = backbone.model.device
+    full = scores_of(backbone, visible)[None, None].to(device)  # once, and not in each layer
     if backbone.window is None:
         return full
     asked = positions[-visible.shape[0] :]
-    sliding = _scores(backbone, visible & (asked[:, None] - positions < backbone.window))
+    inside = asked[:, None] - positions < backbone.window
+    sliding = scores_of(backbone, visible & inside)[None, None].to(device)
     return {"full_attention": full, "sliding_attention": sliding} if backbone.mixed else sliding
-
-
-def _scores(backbone: Backbone, visible: Tensor) -> Tensor:
-    """What is added to attention scores, (1, 1, tokens, slots): once, and not in each layer."""
-    scores = torch.zeros(visible.shape, dtype=backbone.model.dtype).masked_fill_(~visible, HIDDEN)
-    return scores[None, None].to(backbone.model.device)

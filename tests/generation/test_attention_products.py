@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spring.generation.attention_products import BLOCK, HIDDEN, attend, can_multiply
+from spring.generation.attention import HIDDEN
+from spring.generation.attention_products import BLOCK, attend, can_multiply
 
 WIDTH, HEADS, KEY_HEADS = 32, 6, 2
 
@@ -42,6 +43,16 @@ def test_it_is_the_attention_of_the_fused_kernel(rows: int, length: int, slots: 
     query, key, value = query.float(), key.float(), value.float()
     right = functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=True)
     assert (found.float() - right.transpose(1, 2)).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("added", [True, False])
+def test_a_query_that_sees_nothing_is_finite(added: bool) -> None:
+    query, key = states(2, HEADS, 5), states(2, KEY_HEADS, 9)
+    visible = torch.ones(2, 1, 5, 9, dtype=torch.bool)
+    visible[0, 0, 1] = False
+    mask = torch.zeros(visible.shape, dtype=query.dtype).masked_fill_(~visible, HIDDEN) if added else visible
+    with torch.inference_mode():
+        assert attend(query, key, key, mask, 1.0).isfinite().all()
 
 
 def test_gradients_other_types_and_single_queries_are_left_to_the_kernel() -> None:

@@ -1,5 +1,6 @@
 """The loop over a packed Llama's layers gives the very logits of transformers' modules."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from spring.generation import forward
 from spring.generation.kv_cache import Prefix, new_cache
 from spring.generation.llama_loop import LlamaLoop, loop_of
 from spring.generation.rows import RowInput, Rows
+from spring.generation.sampling import Sampler
 from spring.generation.shared_prefix import NAME, prepare_attention
 from spring.generation.shared_rows import SharedRows
 from spring.generation.stacked_rows import StackedRows
-from spring.generation.types import DecodingOptions
+from spring.generation.types import DecodingOptions, GenerationRequest
 from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
+from spring.rag.prompt import Prompt
+from tests.conftest import PROMPT, finish, new_engine
 
 IDS = tuple(range(40, 90))
 QUESTIONS = ([5, 6, 7], [8, 9], [5, 6, 7, 8, 9, 10])
@@ -79,3 +83,15 @@ def test_another_attention_is_not_the_loops(int4: Backbone) -> None:
         assert loop_of(int4.model) is None
     finally:
         int4.model.set_attn_implementation(NAME)
+
+
+def test_padding_that_sees_nothing_leaves_its_row_finite(int4: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    # With the tokens at the front a row without tokens has nothing left of its padded question.
+    engine = new_engine(replace(int4, tokenization=replace(int4.tokenization, layout="front")))
+    seen: list[torch.Tensor] = []
+    choose = Sampler.choose
+    monkeypatch.setattr(Sampler, "choose", lambda self, logits: seen.append(logits) or choose(self, logits))
+    requests = [GenerationRequest(PROMPT, 5), GenerationRequest(Prompt("Passages.", "Who?"), 0)]
+    finish(engine, requests, 3, ignore_eos=True)
+    assert [len(logits) for logits in seen] == [2] * 3
+    assert all(logits.isfinite().all() for logits in seen)
