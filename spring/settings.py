@@ -54,7 +54,7 @@ class AppSettings:
 
     backbone: str = _variable("SPRING_BACKBONE", DEFAULT_BACKBONE)  # known name or hub id (@REVISION), or a folder
     tokens: str | None = _variable("SPRING_TOKENS", None)  # a token file, or OWNER/NAME/FILE[@REVISION] on the hub
-    precision: str = _variable("SPRING_PRECISION", "auto")  # auto, 4bit, 4bit-double, bf16, fp32 or int4
+    precision: str = _variable("SPRING_PRECISION", "auto")  # or one of models.catalog.PRECISIONS
     engine_url: str = _variable("SPRING_ENGINE_URL", "")  # of a server that has the model; empty: it is loaded here
     engine_model: str = _variable("SPRING_ENGINE_MODEL", "")  # its name there; empty: the only one
     engine_key: str = field(default="", repr=False, metadata={"variable": "SPRING_ENGINE_KEY"})  # of that server

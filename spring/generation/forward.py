@@ -38,8 +38,10 @@ def logits_of(
 
     """
     if isinstance(mask, Tensor) and (loop := loop_of(backbone.model)):
-        states = loop.run(embeddings, positions, mask, _layers(cache), shared)
-        kept: Tensor = loop.head(states[:, -1:] if keep is None else states[:, keep])
+        last = slice(-1, None)
+        kept: Tensor = loop.head(
+            loop.run(embeddings, positions, mask, _layers(cache), shared, last if keep is None else keep)
+        )
         return kept
     more: dict[str, Any] = {} if shared is None else {"shared_prefix": shared}
     logits: Tensor = backbone.model(
@@ -58,7 +60,7 @@ def read(backbone: Backbone, embeddings: Tensor, cache: Cache) -> None:
     if loop := loop_of(backbone.model):
         start = cache.get_seq_length()
         positions = torch.arange(start, start + embeddings.shape[1])[None]
-        loop.run(embeddings, positions, None, _layers(cache))
+        loop.run(embeddings, positions, None, _layers(cache), keep=slice(0))  # none: logits are not needed
     else:  # the inner model: logits are not needed
         backbone.model.base_model(inputs_embeds=embeddings, **{backbone.cache_keyword: cache})
 

@@ -1,11 +1,14 @@
-"""Run a Llama in the precision int4 as one loop over its layers.
+"""Run a Llama whose weights are packed (the precisions int4) as one loop over its layers.
 
 What transformers does between the products of a token takes longer than the products: some 400 calls of modules, and
-norms and rotations of a dozen operations each. Here are the same operations without them, rounded at the same places.
+norms and rotations of a dozen operations each. Here are the same operations without them, rounded at the same places;
+products of few rows with the same states are one, and the last layer computes only what is asked for.
 Every other model goes through transformers.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeGuard, cast
 from weakref import WeakKeyDictionary
 
@@ -18,6 +21,7 @@ from spring.generation.attention_products import can_multiply_bf16
 from spring.generation.kv_cache import BufferedLayer
 from spring.generation.shared_prefix import Layers, attend_to, takes_shared_prefix
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
+from spring.models.rounding import join
 
 LINEARS = [f"self_attn.{name}_proj" for name in "qkvo"] + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
 Product: TypeAlias = Callable[[Tensor], Tensor]
@@ -32,24 +36,38 @@ def loop_of(model: PreTrainedModel) -> "LlamaLoop | None":
 
 
 def _is_plain_and_packed(model: PreTrainedModel) -> TypeGuard[LlamaForCausalLM]:
-    if type(model) is not LlamaForCausalLM or model.config.hidden_act != "silu" or not can_multiply_bf16():
+    if type(model) is not LlamaForCausalLM or model.config.hidden_act != "silu":
+        return False
+    if model.dtype == torch.bfloat16 and not can_multiply_bf16():
         return False
     linears = [layer.get_submodule(name) for layer in model.model.layers for name in LINEARS]
     return all(type(linear) is PackedLinear and linear.bias is None for linear in linears)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's norms, and its products with states (rows, numbers)."""
+
+    norm: Tensor
+    mlp_norm: Tensor
+    query_key_value: Product  # side by side
+    output: Product
+    gate_up: Callable[[Tensor], Sequence[Tensor]]
+    down: Product
 
 
 class LlamaLoop:
     """See the module's docstring. What it takes from the model's modules is looked up once, as that takes time too."""
 
     def __init__(self, model: LlamaForCausalLM) -> None:
-        config, layers = model.config, cast(Sequence[Any], model.model.layers)
+        config = model.config
         self._width = cast(int, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+        self._heads = config.num_attention_heads
+        self._turned = self._heads + cast(int, config.num_key_value_heads)  # heads that have a position
         self._epsilon, self._last_norm = config.rms_norm_eps, cast(Tensor, model.model.norm.weight)
         self._rotation, self.head = model.model.rotary_emb.forward, model.lm_head.forward
-        self._norms = [(layer.input_layernorm.weight, layer.post_attention_layernorm.weight) for layer in layers]
-        linears = [[cast(PackedLinear, layer.get_submodule(name)) for name in LINEARS] for layer in layers]
-        self._few: list[list[Product]] = [[linear.packed.product for linear in layer] for layer in linears]
-        self._many: list[list[Product]] = [[linear.forward for linear in layer] for layer in linears]
+        layers = [_layers(layer) for layer in cast(Sequence[Any], model.model.layers)]
+        self._few, self._many = [few for few, _ in layers], [many for _, many in layers]
 
     def run(
         self,
@@ -58,43 +76,84 @@ class LlamaLoop:
         mask: Tensor | None,
         cache: Sequence[BufferedLayer],
         shared: Layers | None = None,
+        keep: Tensor | slice | None = None,
     ) -> Tensor:
         """Feed tokens, append them to the cache, and return their last states.
 
         Args:
-            embeddings: (rows, length, hidden), bf16.
+            embeddings: (rows, length, hidden), in the model's type.
             positions: (rows, length).
             mask: (rows, 1, length, slots), added to the scores of the cache's slots; None: a token sees all before it.
             cache: of each layer.
             shared: keys and values of each layer that stand before the cache's, the same for all rows.
+            keep: places whose states are wanted; None: all.
 
         Returns:
-            (rows, length, hidden), for the output layer.
+            (rows, kept, hidden), for the output layer.
 
         """
         rows, length, hidden = embeddings.shape
-        rotation = [part[:, None] for part in self._rotation(embeddings, positions)]
-        heads, scale = (rows, length, -1, self._width), self._width**-0.5
+        cosines, sines = self._signed_rotation(embeddings, positions)
+        scale = self._width**-0.5
         states = embeddings.view(-1, hidden)
-        products = self._few if len(states) <= MOST_ROWS else self._many
-        for index, (q, k, v, o, gate, up, down) in enumerate(products):
-            norm, mlp_norm = self._norms[index]
-            normed = self._normed(states, norm)
-            query = _rotated(q(normed).view(heads).transpose(1, 2), *rotation)
-            key = _rotated(k(normed).view(heads).transpose(1, 2), *rotation)
-            own = cache[index].update(key, v(normed).view(heads).transpose(1, 2))
+        layers = self._few if len(states) <= MOST_ROWS else self._many
+        for index, layer in enumerate(layers):
+            heads = layer.query_key_value(self._normed(states, layer.norm)).view(rows, length, -1, self._width)
+            turned = _rotated(heads[:, :, : self._turned].transpose(1, 2), cosines, sines)
+            query, key = turned[:, : self._heads], turned[:, self._heads :]
+            own = cache[index].update(key, heads[:, :, self._turned :].transpose(1, 2))
+            if index + 1 == len(layers) and keep is not None:
+                states = states.view(rows, length, hidden)[:, keep].reshape(-1, hidden)
+                query, mask = query[:, :, keep], None if mask is None else mask[:, :, keep]
+                if not len(states):
+                    return embeddings[:, :0]
             attended = attend_to(query, *own, mask, scale, None if shared is None else shared[index])
-            states = o(attended.reshape(len(states), -1)).add_(states)
-            normed = self._normed(states, mlp_norm)
-            states = down(functional.silu(gate(normed), inplace=True).mul_(up(normed))).add_(states)
-        return self._normed(states, self._last_norm).view(rows, length, hidden)
+            states = layer.output(attended.reshape(len(states), -1)).add_(states)
+            gate, up = layer.gate_up(self._normed(states, layer.mlp_norm))
+            states = layer.down(functional.silu(gate).mul_(up)).add_(states)
+        return self._normed(states, self._last_norm).view(rows, -1, hidden)
+
+    def _signed_rotation(self, embeddings: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (rows, 1, length, width) of the positions; sines of the first half are negative."""
+        cosines, sines = (part[:, None] for part in self._rotation(embeddings, positions))
+        half = self._width // 2
+        return cosines, torch.cat((-sines[..., :half], sines[..., half:]), -1)
 
     def _normed(self, states: Tensor, weight: Tensor) -> Tensor:
-        return functional.rms_norm(states.float(), weight.shape, eps=self._epsilon).bfloat16().mul_(weight)
+        return functional.rms_norm(states.float(), weight.shape, eps=self._epsilon).to(states.dtype).mul_(weight)
+
+
+def _layers(layer: Any) -> tuple[Layer, Layer]:
+    """A layer for few rows, with the packed weights, and for many."""
+    norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+    linears = [cast(PackedLinear, layer.get_submodule(name)) for name in LINEARS]
+    q, k, v, o, gate, up, down = (linear.packed for linear in linears)
+    query_key_value, gate_up = join((q, k, v)), join((gate, up))
+    few = Layer(
+        *norms,
+        query_key_value.product if query_key_value else _side_by_side((q.product, k.product, v.product)),
+        o.product,
+        partial(_halves, gate_up.product) if gate_up else partial(_both, gate.product, up.product),
+        down.product,
+    )
+    # By the weights themselves: the last layer may go on with few rows, which its module would multiply otherwise.
+    q_, k_, v_, o_, gate_, up_, down_ = (partial(functional.linear, weight=linear.weight) for linear in linears)
+    many = Layer(*norms, _side_by_side((q_, k_, v_)), o_, partial(_both, gate_, up_), down_)
+    return few, many
+
+
+def _side_by_side(products: Sequence[Product]) -> Product:
+    return lambda states: torch.cat([product(states) for product in products], -1)
+
+
+def _halves(product: Product, states: Tensor) -> Sequence[Tensor]:
+    return product(states).chunk(2, -1)
+
+
+def _both(one: Product, other: Product, states: Tensor) -> Sequence[Tensor]:
+    return one(states), other(states)
 
 
 def _rotated(states: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Rotary position embedding, of halves as transformers has it."""
-    half = states.shape[-1] // 2
-    turned = torch.cat((-states[..., half:], states[..., :half]), -1)
-    return (states * cosines).add_(turned.mul_(sines))
+    """Rotary position embedding, of halves as transformers has it; the sines of the first half are negative."""
+    return (states * cosines).add_(states.roll(states.shape[-1] // 2, -1).mul_(sines))

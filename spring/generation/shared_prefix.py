@@ -15,6 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from spring.generation.attention import HIDDEN
 from spring.generation.attention_products import attend, can_multiply
 
 NAME = "sdpa_shared_prefix"
@@ -60,6 +61,8 @@ def attend_to(
 ) -> Tensor:
     """Attention to keys, and to shared ones before them; arguments as of `attention`, but `shared` of one layer.
 
+    Without a mask the last query sees all keys, each before it one less.
+
     Returns:
         (rows, length, heads, head_dim).
 
@@ -73,7 +76,12 @@ def attend_to(
         mask = functional.pad(mask, (keys.shape[2], 0))
     if can_multiply(query):
         return attend(query, key, value, mask, scale)
-    attended = functional.scaled_dot_product_attention(query, key, value, mask, scale=scale, enable_gqa=True)
+    length, slots = query.shape[2], key.shape[2]
+    if mask is None and 1 < length < slots:
+        mask = query.new_full((length, slots), HIDDEN).triu_(1 + slots - length)
+    attended = functional.scaled_dot_product_attention(
+        query, key, value, mask, is_causal=mask is None and length > 1, scale=scale, enable_gqa=True
+    )
     return attended.transpose(1, 2)
 
 

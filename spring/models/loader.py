@@ -29,7 +29,7 @@ from spring.models.finder import Source, find_backbone
 from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
 from spring.models.packed_files import pack_model, packed_folder, read_packed_model
 from spring.models.precision import choose_precision
-from spring.models.size import PACKED_BYTES
+from spring.models.size import BESIDE, PACKED_BYTES
 from spring.models.tokenization import LAYOUTS, Tokenization
 from spring.models.virtual_tokens import VirtualTokens
 from spring.settings import DEFAULT_BACKBONE
@@ -55,8 +55,9 @@ def load_backbone(
     Args:
         name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
             `@` and a revision of the hub's repository.
-        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, `int4` (on a
-            CPU: bf16 to read, 4 bits to write), or `auto`: `4bit` on a GPU, else `int4` where it is faster than `fp32`.
+        precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, on a CPU `int4`
+            (bf16 to read, 4 bits to write) and `int4-fp32` (fp32 to read), or `auto`: `4bit` on a GPU, else the fastest
+            of `fp32` and these two.
         report: is called with a line before slow steps.
         tokens: the virtual tokens to be used with it, to check them early.
         layout: "training", "recipe" or "front" (see `spring.models.tokenization`).
@@ -73,8 +74,8 @@ def load_backbone(
     gpu = torch.cuda.is_available()
     choice = choose_precision(precision, gpu)
     precision = choice.precision
-    if precision == "int4" and gpu:
-        raise BackboneError("The precision int4 is for processors: choose 4bit, which is for GPUs.")
+    if precision in BESIDE and gpu:
+        raise BackboneError(f"The precision {precision} is for processors: choose 4bit, which is for GPUs.")
     compute = compute_type(precision, gpu, learning)
     source = find_backbone(name, report)
     transformers_logging.disable_progress_bar()
@@ -89,8 +90,8 @@ def load_backbone(
         require_memory(source.name, size, precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
         tokenization = Tokenization(source.name, tokenizer, layout)  # refuses a slow one before the weights are fetched
-        if precision == "int4":
-            model = _with_packed_weights(source, options, report)
+        if precision in BESIDE:
+            model = _with_packed_weights(source, compute, options, report)
         else:
             options |= _loading_options(precision, compute, gpu, size.bytes_needed(precision, gpu))
             model = AutoModelForCausalLM.from_pretrained(source.place, **options)
@@ -107,16 +108,18 @@ def load_backbone(
     return Backbone(model, tokenization, precision, f"{choice.reason}{emulated}")
 
 
-def _with_packed_weights(source: Source, options: dict[str, Any], report: Callable[[str], None]) -> PreTrainedModel:
-    """Load a model in the precision int4. The embedded one is packed once and kept on disk."""
-    folder = packed_folder(Path(source.place)) if is_embedded(source.place) else None
-    if folder is not None and (kept := read_packed_model(folder)) is not None:
+def _with_packed_weights(
+    source: Source, compute: torch.dtype, options: dict[str, Any], report: Callable[[str], None]
+) -> PreTrainedModel:
+    """Load a model with packed weights for few rows. The embedded one is packed once and kept on disk."""
+    folder = packed_folder(Path(source.place), compute) if is_embedded(source.place) else None
+    if folder is not None and (kept := read_packed_model(folder, compute)) is not None:
         return kept
     report(f"Packing the weights of {source.name} into 4 bits ...")
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         source.place, **options, dtype="auto", attn_implementation="sdpa"
     )
-    pack_model(model, folder, report)
+    pack_model(model, compute, folder, report)
     return model
 
 

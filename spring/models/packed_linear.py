@@ -1,7 +1,7 @@
-"""The precision int4: linear layers with 4-bit weights for few rows, beside bf16 weights for many.
+"""The precisions int4: linear layers with 4-bit weights for few rows, beside bf16 or fp32 weights for many.
 
 To write, each token reads every weight once for a handful of rows: fewer bytes take less time. To read passages,
-hundreds of rows share each weight, and bf16 products are the fastest on processors that have them.
+hundreds of rows share each weight, and bf16 products are the fastest on processors that have them, fp32 on others.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from transformers import PreTrainedModel
 
 from spring.models.rounding import PackedWeights, can_be_packed, pack_4_bits, pack_8_bits
 
-MOST_ROWS = 16  # for more the bf16 product is the faster one
+MOST_ROWS = 16  # for more the plain product is the faster one
 
 
 class PackedLinear(nn.Linear):
     """A linear layer with a second, packed form of its weights.
 
     Args:
-        linear: its bf16 weights, which may be tied to others, are shared.
+        linear: its weights, which may be tied to others, are shared.
         packed: the same weights, rounded.
 
     """
@@ -32,7 +32,7 @@ class PackedLinear(nn.Linear):
         self.packed = packed
 
     def forward(self, input: Tensor) -> Tensor:
-        """Multiply few rows with the packed weights, others and those with gradients with the bf16 weights."""
+        """Multiply few rows with the packed weights, others and those with gradients with the plain ones."""
         rows = input.numel() // self.in_features
         if rows > MOST_ROWS or torch.is_grad_enabled():
             return functional.linear(input, self.weight, self.bias)
@@ -60,7 +60,7 @@ def pack(model: PreTrainedModel) -> dict[str, PackedWeights]:
 
 
 def use_packed(model: PreTrainedModel, packed: Mapping[str, PackedWeights]) -> None:
-    """Give the linear layers of a bf16 model their packed weights."""
+    """Give the linear layers of a model their packed weights."""
     for name, weights in packed.items():
         linear = model.get_submodule(name)
         assert isinstance(linear, nn.Linear)

@@ -6,6 +6,7 @@ that were stored in that type get back the levels that they had. Eight bits (Q8_
 weights 16 * a + b side by side, to be multiplied with the input beside itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 GROUP = 32  # weights that share a scale and a zero
 ROWS_MULTIPLE = 16  # of a matrix that the product takes
+ROWS_PACKED = 64  # of a matrix that lie together when they are packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +37,19 @@ class PackedWeights:
         return self.scales.shape[0] * GROUP
 
     def product(self, input: Tensor) -> Tensor:
-        """Multiply bf16 rows (rows, in) with the weights: (rows, out)."""
+        """Multiply rows (rows, in), rounded to bf16, with the weights: (rows, out) in the rows' type."""
+        rounded = input.bfloat16()
         if self.columns > input.shape[1]:
-            input = torch.cat((input, input), dim=1)
-        output: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(input, self.levels, GROUP, self.scales)
-        return output
+            rounded = torch.cat((rounded, rounded), dim=1)
+        output: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rounded, self.levels, GROUP, self.scales)
+        return output.to(input.dtype)
+
+
+def join(parts: Sequence[PackedWeights]) -> PackedWeights | None:
+    """Matrices with the same input as one, for a product instead of several; None if their rows do not allow it."""
+    if any(part.scales.shape[1] % ROWS_PACKED for part in parts):
+        return None
+    return PackedWeights(torch.cat([part.levels for part in parts]), torch.cat([part.scales for part in parts], dim=1))
 
 
 def can_be_packed(weight: Tensor) -> bool:

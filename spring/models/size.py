@@ -11,7 +11,9 @@ from spring.errors import PromptError
 PACKED_BYTES: Mapping[str, float] = MappingProxyType(
     {"4bit": 1 / 2 + 4 / 64, "4bit-double": 1 / 2 + 1 / 64 + 4 / 2**14}
 )
-# int4 packs beside bf16: 4 bits, and a bf16 scale and zero for 32 parameters; twice that for the output layer's 8 bits.
+# What packs for few rows, and the precision that stands beside it for many.
+BESIDE: Mapping[str, str] = MappingProxyType({"int4": "bf16", "int4-fp32": "fp32"})
+# It packs into 4 bits, and a bf16 scale and zero for 32 parameters; twice that for the output layer's 8 bits.
 INT4_BYTES = 1 / 2 + 4 / 32
 WORKSPACE = 2**29  # bytes for activations and the libraries' own use
 # Decode steps that are recorded as CUDA graphs (`spring.generation.static_step`); without room for them they are not.
@@ -83,8 +85,8 @@ class Size:
 
     def weight_bytes(self, precision: str, gpu: bool = True) -> int:
         """Memory for the weights."""
-        if precision == "int4":
-            return self.weight_bytes("bf16", gpu) + round((self.packed + 2 * self.other) * INT4_BYTES)
+        if beside := BESIDE.get(precision):
+            return self.weight_bytes(beside, gpu) + round((self.packed + 2 * self.other) * INT4_BYTES)
         number = _bytes_of_number(precision, gpu)
         return round(self.packed * PACKED_BYTES.get(precision, number) + self.other * number)
 
@@ -103,4 +105,5 @@ class Size:
 
 def _bytes_of_number(precision: str, gpu: bool) -> int:
     """Of a number that is not packed: on a CPU those beside packed ones are in fp32, the fastest there."""
-    return 4 if precision == "fp32" or (precision in PACKED_BYTES and not gpu) else 2
+    full = BESIDE.get(precision, precision) == "fp32"
+    return 4 if full or (precision in PACKED_BYTES and not gpu) else 2

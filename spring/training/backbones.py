@@ -4,6 +4,7 @@ import torch
 
 from spring.errors import BackboneError, PromptError
 from spring.models.backbone import Backbone
+from spring.models.size import BESIDE
 
 
 def training_precision(given: str) -> str:
@@ -15,11 +16,13 @@ def require_one_set_of_weights(backbone: Backbone) -> None:
     """Refuse a backbone that reads with other weights than it writes with.
 
     Raises:
-        PromptError: its precision is int4.
+        PromptError: its precision is int4 or int4-fp32.
 
     """
-    if backbone.precision == "int4":
-        raise PromptError("The precision int4 is for answering: learn in fp32 or bf16, with --also-4bit if wanted.")
+    if backbone.precision in BESIDE:
+        raise PromptError(
+            f"The precision {backbone.precision} is for answering: learn in fp32 or bf16, with --also-4bit if wanted."
+        )
 
 
 def prepare_attention(backbone: Backbone) -> None:

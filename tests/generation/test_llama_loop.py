@@ -24,9 +24,9 @@ IDS = tuple(range(40, 90))
 QUESTIONS = ([5, 6, 7], [8, 9], [5, 6, 7, 8, 9, 10])
 
 
-@pytest.fixture(scope="module")
-def int4(tiny_llama_folder: Path) -> Backbone:
-    backbone = load_backbone(str(tiny_llama_folder), "int4")
+@pytest.fixture(scope="module", params=["int4", "int4-fp32"])
+def packed(request: pytest.FixtureRequest, tiny_llama_folder: Path) -> Backbone:
+    backbone = load_backbone(str(tiny_llama_folder), request.param)
     prepare_attention(backbone.model)
     return backbone
 
@@ -52,16 +52,21 @@ def logits_of_steps(backbone: Backbone, kind: type[Rows]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("kind", [SharedRows, StackedRows])
 def test_the_logits_are_bit_for_bit_those_of_the_modules(
-    int4: Backbone, monkeypatch: pytest.MonkeyPatch, kind: type[Rows]
+    packed: Backbone, monkeypatch: pytest.MonkeyPatch, kind: type[Rows]
 ) -> None:
     counted: list[tuple[int, ...]] = []
     run = LlamaLoop.run
-    monkeypatch.setattr(LlamaLoop, "run", lambda *args: counted.append(tuple(args[1].shape[:2])) or run(*args))
-    found = logits_of_steps(int4, kind)
+    monkeypatch.setattr(
+        LlamaLoop, "run", lambda *args, **more: counted.append(tuple(args[1].shape[:2])) or run(*args, **more)
+    )
+    found = logits_of_steps(packed, kind)
     questions = (1, sum(map(len, QUESTIONS))) if kind is SharedRows else (3, max(map(len, QUESTIONS)))
     assert counted == [(1, len(IDS)), (1, 10), questions, *[(3, 1)] * 4, *[(2, 1)] * 4]
     monkeypatch.setattr(forward, "loop_of", lambda _: None)
-    for one, other in zip(found, logits_of_steps(int4, kind), strict=True):
+    (first, *later), (its_first, *its_later) = found, logits_of_steps(packed, kind)
+    # Behind the questions the last layer's attention has the last queries alone, for which other kernels round.
+    assert torch.allclose(first, its_first, atol=0.1 if packed.model.dtype == torch.bfloat16 else 1e-4)
+    for one, other in zip(later, its_later, strict=True):
         assert torch.equal(one, other)
 
 
@@ -76,18 +81,18 @@ def test_other_models_are_left_to_transformers(
     assert loop_of(mistral) is loop_of(gelu) is None
 
 
-def test_another_attention_is_not_the_loops(int4: Backbone) -> None:
-    assert loop_of(int4.model) is loop_of(int4.model) is not None
-    int4.model.set_attn_implementation("eager")
+def test_another_attention_is_not_the_loops(packed: Backbone) -> None:
+    assert loop_of(packed.model) is loop_of(packed.model) is not None
+    packed.model.set_attn_implementation("eager")
     try:
-        assert loop_of(int4.model) is None
+        assert loop_of(packed.model) is None
     finally:
-        int4.model.set_attn_implementation(NAME)
+        packed.model.set_attn_implementation(NAME)
 
 
-def test_padding_that_sees_nothing_leaves_its_row_finite(int4: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_padding_that_sees_nothing_leaves_its_row_finite(packed: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     # With the tokens at the front a row without tokens has nothing left of its padded question.
-    engine = new_engine(replace(int4, tokenization=replace(int4.tokenization, layout="front")))
+    engine = new_engine(replace(packed, tokenization=replace(packed.tokenization, layout="front")))
     seen: list[torch.Tensor] = []
     choose = Sampler.choose
     monkeypatch.setattr(Sampler, "choose", lambda self, logits: seen.append(logits) or choose(self, logits))

@@ -1,4 +1,4 @@
-"""The precision int4: rounding, the layers that hold both weights, the file of packed weights, and what `auto` is."""
+"""The precisions int4: rounding, layers that hold both weights, the file of packed weights, and what `auto` is."""
 
 import shutil
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from spring.models.bundled import embedded_model
 from spring.models.loader import load_backbone
 from spring.models.packed_files import packed_folder
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
-from spring.models.precision import Choice, choose_precision, fastest_on_cpu
-from spring.models.rounding import GROUP, PackedWeights, can_be_packed, pack_4_bits, pack_8_bits
+from spring.models.precision import Choice, Times, choose_precision, fastest_on_cpu
+from spring.models.rounding import GROUP, PackedWeights, can_be_packed, join, pack_4_bits, pack_8_bits
 from spring.training.backbones import require_one_set_of_weights, training_precision
 from tests.conftest import asks, fingerprint, forced_ids, new_engine, one_line
 
@@ -53,6 +53,19 @@ def test_a_group_of_equal_weights_stays_as_it_is(pack: Callable[..., PackedWeigh
 @pytest.mark.parametrize(("shape", "fits"), [((16, 32), True), ((24, 32), False), ((16, 48), False)])
 def test_only_whole_groups_are_packed(shape: tuple[int, int], fits: bool) -> None:
     assert can_be_packed(torch.empty(shape)) is fits
+
+
+def test_joined_matrices_give_the_products_of_each() -> None:
+    parts = [pack_4_bits(torch.randn(rows, 64)) for rows in (192, 64, 128)]
+    joined, input = join(parts), torch.randn(2, 64).bfloat16()
+    assert joined is not None
+    assert torch.equal(joined.product(input), torch.cat([part.product(input) for part in parts], 1))
+    assert join([parts[0], pack_4_bits(torch.randn(32, 64))]) is None  # its rows do not end where packed ones do
+
+
+def test_rows_in_fp32_are_rounded_for_the_product_alone() -> None:
+    packed, input = pack_4_bits(torch.randn(32, 64)), torch.randn(2, 64)
+    assert torch.equal(packed.product(input), packed.product(input.bfloat16()).float())
 
 
 def test_the_default_backbones_groups_are_its_own(needs_model: None) -> None:
@@ -106,9 +119,13 @@ def test_with_gradients_the_bf16_weights_are_used(layer: PackedLinear) -> None:
 # --- a whole model ---
 
 
-@pytest.fixture(scope="module", params=["tiny_llama", "tiny_mistral"])
+PRECISIONS = {"int4": torch.bfloat16, "int4-fp32": torch.float32}
+
+
+@pytest.fixture(scope="module", params=[("tiny_llama", "int4"), ("tiny_llama", "int4-fp32"), ("tiny_mistral", "int4")])
 def int4(request: pytest.FixtureRequest) -> Backbone:
-    return load_backbone(str(request.getfixturevalue(f"{request.param}_folder")), "int4")
+    model, precision = request.param
+    return load_backbone(str(request.getfixturevalue(f"{model}_folder")), precision)
 
 
 def test_every_layer_that_can_be_is_packed(int4: Backbone) -> None:
@@ -117,8 +134,8 @@ def test_every_layer_that_can_be_is_packed(int4: Backbone) -> None:
     head = int4.model.get_output_embeddings()
     if isinstance(head, PackedLinear):
         assert head.packed.columns == 2 * head.in_features  # 8 bits
-    assert {parameter.dtype for parameter in int4.model.parameters()} == {torch.bfloat16}
-    assert (int4.precision, int4.precision_reason) == ("int4", "as asked for")
+    assert {parameter.dtype for parameter in int4.model.parameters()} == {PRECISIONS[int4.precision]}
+    assert int4.precision_reason == "as asked for"
 
 
 def test_it_answers_alike_every_time_and_stays_as_it_is(int4: Backbone) -> None:
@@ -132,21 +149,28 @@ def test_it_answers_alike_every_time_and_stays_as_it_is(int4: Backbone) -> None:
 def test_it_is_not_for_training_or_gpus(
     tiny_llama_folder: Path, int4: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(PromptError, match="for answering: learn in fp32 or bf16") as error:
+    with pytest.raises(PromptError, match=f"{int4.precision} is for answering: learn in fp32 or bf16") as error:
         require_one_set_of_weights(int4)
     one_line(error)
     assert (training_precision("auto"), training_precision("bf16")) == ("fp32", "bf16")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(BackboneError, match="int4 is for processors: choose 4bit") as error:
-        load_backbone(str(tiny_llama_folder), "int4")
+    with pytest.raises(BackboneError, match=f"{int4.precision} is for processors: choose 4bit") as error:
+        load_backbone(str(tiny_llama_folder), int4.precision)
     one_line(error)
 
 
 # --- the file ---
 
 
+@pytest.fixture(params=PRECISIONS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def load(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[LocalEngine, list[str]]]:
+def load(
+    tiny_llama_folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], tuple[LocalEngine, list[str]]]:
     """Loads the tiny backbone as if it were the embedded one; with what was said meanwhile."""
     monkeypatch.setattr(loader, "is_embedded", lambda place: True)
     for folder in tiny_llama_folder.glob("int4-*"):
@@ -154,27 +178,41 @@ def load(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def loaded() -> tuple[LocalEngine, list[str]]:
         said: list[str] = []
-        return new_engine(load_backbone(str(tiny_llama_folder), "int4", said.append)), said
+        return new_engine(load_backbone(str(tiny_llama_folder), kind, said.append)), said
 
     return loaded
 
 
-def test_only_the_first_start_packs(load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path) -> None:
-    (tiny_llama_folder / "int4-old").mkdir()
+def test_only_the_first_start_packs(
+    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, kind: str
+) -> None:
+    of_another_version, of_the_other_kind = (
+        tiny_llama_folder / f"{name}-{'0' * 16}" for name in (kind, *({*PRECISIONS} - {kind}))
+    )
+    of_another_version.mkdir()
+    of_the_other_kind.mkdir()
     (first, packing), (second, nothing) = load(), load()
     assert (len(packing), nothing) == (1, [])
     assert forced_ids(first, asks()) == forced_ids(second, asks())
     assert fingerprint(first.backbone) == fingerprint(second.backbone)
-    assert list(tiny_llama_folder.glob("*int4*")) == [packed_folder(tiny_llama_folder)]
+    assert {*tiny_llama_folder.glob("*int4*")} == {
+        packed_folder(tiny_llama_folder, PRECISIONS[kind]),
+        of_the_other_kind,
+    }
+    assert fingerprint(first.backbone) == fingerprint(new_engine(load_backbone(str(tiny_llama_folder), kind)).backbone)
     assert not list(tiny_llama_folder.glob(".packing-*"))
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "packed.safetensors", "config.json"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("int4", name) for name in ("model.safetensors", "packed.safetensors", "config.json")]
+    + [("int4-fp32", "packed.safetensors")],
+)
 def test_a_broken_file_is_made_again(
-    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, name: str
+    load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, kind: str, name: str
 ) -> None:
     first, _ = load()
-    file = packed_folder(tiny_llama_folder) / name
+    file = packed_folder(tiny_llama_folder, PRECISIONS[kind]) / name
     file.write_bytes(file.read_bytes()[:-100])
     second, packing = load()
     assert len(packing) == 1
@@ -199,23 +237,23 @@ def test_a_file_that_cannot_be_written_is_told(
 
 
 @pytest.mark.parametrize(
-    ("capability", "reading", "writing", "chosen", "reason"),
+    ("times", "chosen"),
     [
-        ("AVX512", 0.3, 0.2, "int4", "take 0.30 of fp32's time to read and 0.20 to write"),
-        ("AVX512", 4.2, 0.2, "fp32", "int4's products take 4.20 of fp32's time to read"),
-        ("AVX512", 0.3, 1.1, "fp32", "and 1.10 to write"),
-        ("AVX2", 0.3, 0.2, "fp32", "no AVX512"),
+        (Times(0.9, 3.8, 0.02, 0.12), "int4"),  # an AMD EPYC with AVX512-BF16
+        (Times(4.2, 2.3, 0.06, 0.29), "int4-fp32"),  # an Intel Xeon with AVX512
+        (Times(27.0, 2.6, 0.07, 0.29), "int4-fp32"),  # the same without its AVX512
+        (Times(55.0, 2.7, 2.15, 0.29), "fp32"),  # without AVX2 as well
+        (Times(2.4, 2.5, 0.06, 0.29), "int4"),  # not worth twice the memory
+        (Times(2.5, 2.5, 0.20, 0.25), "fp32"),  # not worth other answers
     ],
 )
-def test_auto_is_the_faster_one_on_this_processor(
-    monkeypatch: pytest.MonkeyPatch, capability: str, reading: float, writing: float, chosen: str, reason: str
-) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(precision, "_reading", lambda: reading)
-    monkeypatch.setattr(precision, "_writing", lambda: writing)
+def test_auto_takes_the_least_time_for_a_comparison(monkeypatch: pytest.MonkeyPatch, times: Times, chosen: str) -> None:
+    monkeypatch.setattr(precision, "measure", lambda: times)
     choice = fastest_on_cpu.__wrapped__()
+    share = times.comparisons["int4-fp32"] / times.comparisons["fp32"]
     assert choice.precision == chosen
-    assert reason in choice.reason
+    assert choice.reason.startswith("the fastest here")
+    assert f"{share:.2f} in int4-fp32" in choice.reason
 
 
 def test_auto_on_a_gpu_is_4bit_and_what_is_named_is_taken() -> None:
@@ -223,6 +261,8 @@ def test_auto_on_a_gpu_is_4bit_and_what_is_named_is_taken() -> None:
     assert choose_precision("bf16", gpu=False) == Choice("bf16", "as asked for")
 
 
-def test_both_products_can_be_timed() -> None:
-    with torch.inference_mode():
-        assert min(precision._reading(), precision._writing()) > 0
+def test_products_are_timed_on_one_thread_and_the_others_come_back() -> None:
+    threads = torch.get_num_threads()
+    times = precision.measure()
+    assert min(times.reading_bf16, times.reading_fp32, times.writing_int4, times.writing_fp32) > 0
+    assert torch.get_num_threads() == threads
