@@ -58,14 +58,16 @@ def add_baseline_options(parser: argparse.ArgumentParser) -> None:
 
 def add_question_options(parser: argparse.ArgumentParser) -> None:
     """Where the questions and answers of a question file are."""
+    from spring.data.questions import NO_ANSWER
+
     parser.add_argument("--question-column", metavar="NAME", help="of question files; default: question, query, ...")
     parser.add_argument("--answer-column", metavar="NAME", help="default: golden_answers, answers, answer, target, ...")
     parser.add_argument(
         "--no-answer",
         nargs="?",
-        const="no answer",
+        const=NO_ANSWER,
         metavar="TEXT",
-        help='score questions that have no answer (SQuAD 2.0) with TEXT as their answer, "no answer" where TEXT is '
+        help=f'score questions that have no answer (SQuAD 2.0) with TEXT as their answer, "{NO_ANSWER}" where TEXT is '
         "missing; default: leave them out",
     )
 

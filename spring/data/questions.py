@@ -34,6 +34,7 @@ MOST_GOLDEN_ANSWERS = 1_000  # of one question: every answer is compared with ea
 _SHOWN = 5  # reasons that one sentence names
 NEEDED = "needed are"  # behind it stand the columns that a file lacks
 _UNANSWERABLE = "marked as impossible to answer"
+NO_ANSWER = "no answer"  # what is right for such a question, where it is asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def test_a_flood_finds_no_room_and_pushes_nobody_out(clock) -> None:
 def test_questions_are_kept_beside_documents(clock) -> None:
     kept, given = Sessions(), QuestionSet((Question("1", "Who?", ("Ulla",)),))
     kept.keep("me", library())
-    kept.keep_questions("me", "/a.csv", given)
+    kept.keep_questions("me", {"/a.csv": given})
     assert kept.questions("me", "/a.csv") is given
     assert kept.questions("you", "/a.csv") is None
     assert kept.documents("me") is not None

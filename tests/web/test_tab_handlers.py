@@ -414,6 +414,21 @@ def test_a_bad_question_file_gets_one_sentence(tabs, tmp_path, name, content, me
     assert 'role="alert"' in status
 
 
+def test_questions_without_an_answer_are_left_out_or_asked(tabs, shared, tmp_path) -> None:
+    asked = {"id": "a", "question": "When?", "answers": [{"text": "nine"}], "is_impossible": False}
+    impossible = {"id": "b", "question": "Who?", "answers": [], "is_impossible": True}
+    file = write(tmp_path / "squad.jsonl", asked, impossible)
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    left_out = run(tabs.evaluate, questions=file, collection=OWN, ks=[0])
+    file.unlink()  # what was uploaded is read once
+    both = run(tabs.evaluate, questions=file, collection=OWN, ks=[0], no_answer=True)
+    assert "1 question that has no answer is left out." in left_out["status"]
+    assert "left out" not in both["status"]
+    assert [row["id"] for row in downloaded(left_out["download"])] == ["a"]
+    golden = {row["id"]: json.loads(row["golden_answers"]) for row in downloaded(both["download"])}
+    assert golden == {"a": ["nine"], "b": ["no answer"]}
+
+
 def test_own_documents_bring_no_questions(tabs, shared) -> None:
     shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
     assert "upload a question file" in run(tabs.evaluate, collection=OWN)["status"]

@@ -12,7 +12,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from spring.data.question_rows import QUESTION_TYPES
-from spring.data.questions import QuestionSet
+from spring.data.questions import NO_ANSWER, QuestionColumns, QuestionSet
 from spring.data.sandbox.files import parse_questions
 from spring.errors import DocumentError, PromptError, SpringError
 from spring.evaluation.differences import differences
@@ -42,6 +42,7 @@ those of the chosen sample collection, with the numbers of passages and tokens s
 One run takes at most <b>{questions} questions</b> and <b>{seconds} seconds</b>; what is done until then is kept.</p>"""
 FILE_LEGEND = """<p class="legend">JSON as of FlashRAG, SPRING, SQuAD, NQ-open, TriviaQA, PopQA or Hugging Face,
 or a table with the columns question and answer; questions that bring their passages need no documents.</p>"""
+SCORE_NO_ANSWER = f'Ask questions without an answer as well (SQuAD 2.0); "{NO_ANSWER}" is then right'
 
 
 class EvaluateTab(Tab):
@@ -91,6 +92,7 @@ class EvaluateTab(Tab):
         with gr.Accordion("Upload a question file", open=False):
             gr.HTML(FILE_LEGEND)
             file = gr.File(file_types=list(QUESTION_TYPES), height=120, label="Questions", elem_id="questions")
+            no_answer = gr.Checkbox(label=SCORE_NO_ANSWER, elem_id="no-answer")
         ks = gr.CheckboxGroup(
             every_k(EXPECTED_TOKENS), value=[*usual_ks(EXPECTED_TOKENS, USUAL)], label="k to evaluate", elem_id="ks"
         )
@@ -101,7 +103,7 @@ class EvaluateTab(Tab):
         )
         most = self.settings.evaluation_questions
         limit = gr.Slider(1, most, value=min(20, most), step=1, label="Questions asked", elem_id="limit")
-        return {"questions": file, "ks": ks, "words": words, "limit": limit}
+        return {"questions": file, "no_answer": no_answer, "ks": ks, "words": words, "limit": limit}
 
     # --- handlers ---
 
@@ -116,34 +118,43 @@ class EvaluateTab(Tab):
         max_new_tokens: float,
         baseline: str,
         words: object = (),
+        no_answer: object = False,
     ) -> Iterator[Updates]:
         """Stream status, table, plot, differences and download."""
         settings = comparison_settings(sorted({*whole_numbers(*(ks or ()))}), passage_count, max_new_tokens, baseline)
         settings = replace(settings, baselines=(*settings.baselines, *baseline_names(words)))
         if not settings.virtual_tokens:
             raise PromptError("Choose at least one k.")
-        given = self._questions(questions, collection, queued)
+        given = self._questions(questions, no_answer is True, collection, queued)
         run, retriever = self._prepare(given, whole_numbers(limit)[0], collection, queued.visitor)
         yield from self._follow(run, retriever, settings, queued)
 
-    def _questions(self, file: str | None, collection: str, queued: QueuedRequest) -> QuestionSet:
-        """The questions of a file, which is read once and then removed from the disk, or of a collection."""
-        sessions, documents = self.shared.sessions, self.shared.documents
+    def _questions(self, file: str | None, no_answer: bool, collection: str, queued: QueuedRequest) -> QuestionSet:
+        """The questions of a file, or of a collection; `no_answer`: those without an answer as well."""
         if file:
-            given = sessions.questions(queued.visitor, file)
+            names = file, f"{file} {NO_ANSWER}"
+            given = self.shared.sessions.questions(queued.visitor, names[no_answer])
             if given is None:
-                if not Path(file).is_file():
-                    raise DocumentError("The question file is no longer here: please upload it again.")
-                try:
-                    given = parse_questions(Path(file), self.settings.limits, lambda: queued.over)
-                finally:
-                    documents.discard([file])
-                sessions.keep_questions(queued.visitor, file, given, queued.address)
+                both = self._read(Path(file), queued)
+                self.shared.sessions.keep_questions(queued.visitor, dict(zip(names, both, strict=True)), queued.address)
+                given = both[no_answer]
             return given
-        library = documents.library(collection, queued.visitor)
+        library = self.shared.documents.library(collection, queued.visitor)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")
         return QuestionSet(library.questions)
+
+    def _read(self, file: Path, queued: QueuedRequest) -> tuple[QuestionSet, QuestionSet]:
+        """The questions that have an answer, and all; the file is then removed from the disk."""
+        if not file.is_file():
+            raise DocumentError("The question file is no longer here: please upload it again.")
+        limits, no_answer = self.settings.limits, QuestionColumns(no_answer=NO_ANSWER)
+        try:
+            usual = parse_questions(file, limits, lambda: queued.over)
+            every = parse_questions(file, limits, lambda: queued.over, no_answer) if usual.unanswerable else usual
+        finally:
+            self.shared.documents.discard([str(file)])
+        return usual, every
 
     def _prepare(
         self, given: QuestionSet, limit: int, collection: str, visitor: str

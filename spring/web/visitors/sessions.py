@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from spring.data.questions import QuestionSet
@@ -28,7 +29,7 @@ PAGES = 50  # of one visitor that are remembered, open ones and closed ones
 class _Session:
     address: str = ""
     documents: Library | None = None
-    questions: dict[str, QuestionSet] = field(default_factory=dict)  # the newest file, by its path
+    questions: Mapping[str, QuestionSet] = field(default_factory=dict)  # of the newest file, by name
     nbytes: int = 0
     used: float = field(default_factory=lambda: CLOCK())
     left: float | None = None  # when the visitor closed the last page
@@ -99,17 +100,17 @@ class Sessions:
         with self._lock:
             self._keep(visitor, address, documents, {})
 
-    def questions(self, visitor: str, path: str) -> QuestionSet | None:
-        """Return the questions of the file uploaded to `path`, if they are kept."""
+    def questions(self, visitor: str, name: str) -> QuestionSet | None:
+        """Return the questions that are kept under a name, such as the path of their file."""
         with self._lock:
             session = self._find(visitor)
-            return session.questions.get(path) if session else None
+            return session.questions.get(name) if session else None
 
-    def keep_questions(self, visitor: str, path: str, questions: QuestionSet, address: str = "") -> None:
-        """Keep the questions of a file, replacing those of the file before; errors as of `keep`."""
+    def keep_questions(self, visitor: str, questions: Mapping[str, QuestionSet], address: str = "") -> None:
+        """Keep the questions of a file by name, replacing those of the file before; errors as of `keep`."""
         with self._lock:
             session = self._find(visitor)
-            self._keep(visitor, address, session.documents if session else None, {path: questions})
+            self._keep(visitor, address, session.documents if session else None, questions)
 
     def new_key(self, visitor: str, key: object = None) -> str:
         """Make a key by which the visitor's browser finds the documents again; whoever has it has the documents.
@@ -197,7 +198,7 @@ class Sessions:
             del session.pages[oldest]
             self._resumed.pop(oldest, None)
 
-    def _keep(self, page: str, address: str, documents: Library | None, questions: dict[str, QuestionSet]) -> None:
+    def _keep(self, page: str, address: str, documents: Library | None, questions: Mapping[str, QuestionSet]) -> None:
         before, visitor = self._find(page) or _Session(pages={page: True}), self._visitor(page)
         nbytes = documents.nbytes if documents else 0
         nbytes += sum(given.nbytes for given in (questions or before.questions).values())
