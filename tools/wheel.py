@@ -70,7 +70,7 @@ def faults(wheel: Path) -> list[str]:
     wanted = {name for name in tracked("spring") if name.endswith(".py")} | {*DATA}
     found = [f"{name} is missing." for name in sorted(wanted - held)]
     found += [f"{name} should not be in the wheel." for name in sorted(held - set(tracked("spring")))]
-    if "spring = spring.cli.main:main" not in scripts:
+    if "spring = spring.__main__:run" not in scripts:
         found.append("The command `spring` is not declared.")
     return found
 

@@ -4,6 +4,7 @@
 and exits when its client does.
 """
 
+import gc
 import json
 import os
 import queue
@@ -135,6 +136,7 @@ def _failed(id: int, error: BaseException) -> Failed:
 def main() -> None:
     """Load the model that the options name, and serve."""
     connection = Connection(int(sys.argv[1]))
+    gc.disable()  # what is imported and loaded stays; looking for garbage in it takes a sixth of the start
     from spring.generation.engine import load_engine  # torch takes seconds
 
     try:
@@ -142,6 +144,8 @@ def main() -> None:
     except SpringError as error:
         send_report(connection, Refused(type(error).__name__, str(error)))
         return
+    gc.freeze()
+    gc.enable()
     ModelServer(connection, engine).run()
 
 
