@@ -10,8 +10,9 @@ demo: install
 
 # Processes of one thread each, as more threads than cores are many times slower. Each has a share of the folders
 # (tests/support/shares.py): the live page, the browser, which often wait, and two for all that needs neither. `browser`
-# installs chromium.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist each
+# installs chromium. Hundreds of processes start: they find compiled what the first has imported, whatever the
+# environment says.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist each
 test: install .venv/.test browser
 	$(PYTEST) -n 4
 

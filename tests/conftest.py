@@ -1,4 +1,10 @@
-"""Markers by folder and fixture, tiny random models with real tokenizers, the default engine, shared helpers."""
+"""Markers by folder and fixture, tiny random models with real tokenizers, the default engine, shared helpers.
+
+torch and transformers are imported where they are needed: pytest imports this file in every process, and the one that
+starts the others needs neither.
+"""
+
+from __future__ import annotations
 
 import copy
 import gc
@@ -6,31 +12,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
 
+from spring.data.sandbox import files as sandbox_files
+from spring.data.sandbox import parent as sandbox_parent
 from spring.data.sandbox.parent import Sandbox
 from spring.data.types import Passage
-from spring.generation.engine import LocalEngine, load_engine
 from spring.generation.types import DecodingOptions, GenerationRequest, Progress
-from spring.models import token_files
-from spring.models.backbone import Backbone
-from spring.models.loader import load_backbone
-from spring.models.token_files import PT_LIMITS
-from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.prompt import INSTRUCTION, Prompt, build_prompt
 from tests.support.shares import (  # noqa: F401  # hooks
     pytest_configure_node,
@@ -38,6 +31,12 @@ from tests.support.shares import (  # noqa: F401  # hooks
     pytest_sessionstart,
     pytest_xdist_make_scheduler,
 )
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from spring.generation.engine import LocalEngine
+    from spring.models.backbone import Backbone
 
 ROOT = Path(__file__).parent.parent
 WINDOW = 24  # of the tiny Mistral's attention: shorter than every prompt with a passage
@@ -49,6 +48,7 @@ QUESTION = "When does the ferry leave the northern pier?"
 PASSAGES = [Passage(f"{i}.txt", 1, 0, text) for i, text in enumerate((FERRY, MAST, KITES))]
 PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
+READING_JOB = "spring.data.sandbox.jobs:document_job"
 gc.disable()  # until all is imported and collected
 os.environ.setdefault("SPRING_PRECISION", "fp32")  # of the pages that tests start: exact, and the same everywhere
 
@@ -75,6 +75,9 @@ def pytest_collection_finish() -> None:
 
 
 def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -93,6 +96,9 @@ def _byte_level_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _metaspace_tokenizer() -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     metaspace = decoders.Metaspace(prepend_scheme="first", split=False)
@@ -138,6 +144,9 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Pa
 @pytest.fixture(scope="session")
 def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved random Llama with grouped heads, an untied head and a byte-level tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     tokenizer = _byte_level_tokenizer()
     torch.manual_seed(1)
     model = LlamaForCausalLM(LlamaConfig(**_shape(tokenizer)))
@@ -147,6 +156,9 @@ def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_mistral_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved random Mistral with a sliding window and a SentencePiece-like tokenizer that adds <s>."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
     tokenizer = _metaspace_tokenizer()
     torch.manual_seed(2)
     model = MistralForCausalLM(MistralConfig(**_shape(tokenizer), sliding_window=WINDOW))
@@ -155,17 +167,26 @@ def tiny_mistral_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_llama(tiny_llama_folder: Path) -> Backbone:
+    from spring.models.loader import load_backbone
+
     return load_backbone(str(tiny_llama_folder), "fp32")
 
 
 @pytest.fixture(scope="session")
 def tiny_mistral(tiny_mistral_folder: Path) -> Backbone:
+    from spring.models.loader import load_backbone
+
     return load_backbone(str(tiny_mistral_folder), "fp32")
 
 
 @pytest.fixture(scope="session")
 def endless_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder and the token file of a random model that never ends an answer: 256 tokens take it seconds."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from spring.models.loader import load_backbone
+
     tokenizer, folder = _byte_level_tokenizer(), tmp_path_factory.mktemp("models") / "endless"
     torch.manual_seed(4)
     shape = _shape(tokenizer) | {"num_hidden_layers": 48, "max_position_embeddings": 4096}
@@ -192,17 +213,39 @@ def tiny_engine(tiny: Backbone) -> LocalEngine:
     return new_engine(tiny)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _pt_child() -> Iterator[Sandbox]:
-    """Starts with the first file, and again after a file that ended it."""
-    with Sandbox("spring.models.plain_tensor:pt_job", replace(PT_LIMITS, upload_seconds=3600)) as child:
+    """Starts with the first file, and again after a file that ended it. It takes no place from other children."""
+    from spring.models.token_files import PT_LIMITS
+
+    with Sandbox("spring.models.plain_tensor:pt_job", replace(PT_LIMITS, upload_seconds=10**9)) as child:
+        sandbox_parent._places.release()
         yield child
+        sandbox_parent._places.acquire()
 
 
 @pytest.fixture
 def pt_child(_pt_child: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all `.pt` files of a module be read in the same child, which imports torch: that takes seconds."""
+    """Let all `.pt` files be read in the same child, which imports torch: that takes seconds."""
+    from spring.models import token_files
+
     monkeypatch.setattr(token_files, "Sandbox", lambda job, limits: nullcontext(_pt_child))
+
+
+@pytest.fixture(scope="module")
+def _reading_child() -> Iterator[Sandbox]:
+    with Sandbox(READING_JOB, sandbox_files.local_limits([])) as child:
+        yield child
+
+
+@pytest.fixture
+def reading_child(_reading_child: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all documents of a module be read in the same child: starting one takes longer than to read them."""
+
+    def open_sandbox(job: str, *given: Any) -> AbstractContextManager[Sandbox]:
+        return nullcontext(_reading_child) if job == READING_JOB else Sandbox(job, *given)
+
+    monkeypatch.setattr(sandbox_files, "Sandbox", open_sandbox)
 
 
 @pytest.fixture(scope="session")
@@ -213,12 +256,16 @@ def needs_model() -> None:
 @pytest.fixture(scope="session")
 def default_engine(needs_model: None) -> LocalEngine:
     """The embedded SmolLM2-135M-Instruct with the tokens that a user gets."""
+    from spring.generation.engine import load_engine
+
     return load_engine(precision="fp32")
 
 
 @pytest.fixture(scope="session")
 def default_four_bit(needs_model: None) -> LocalEngine:
     """The same in 4 bits."""
+    from spring.generation.engine import load_engine
+
     return load_engine(precision="4bit")
 
 
@@ -227,6 +274,11 @@ def default_four_bit(needs_model: None) -> LocalEngine:
 
 def new_engine(backbone: Backbone, **options: int) -> LocalEngine:
     """An engine with seeded tokens that are no embeddings of words, and an empty cache."""
+    import torch
+
+    from spring.generation.engine import LocalEngine
+    from spring.models.virtual_tokens import VirtualTokens
+
     values = torch.randn(50, backbone.hidden, generator=torch.Generator().manual_seed(3)) / 4
     return LocalEngine(backbone, VirtualTokens(values, backbone.name, "for the tests"), **options)
 
@@ -258,6 +310,8 @@ def texts(
 
 def with_eos(backbone: Backbone, eos_id: int) -> Backbone:
     """The same weights and tokenizer, with another id that ends the answer."""
+    from spring.models.backbone import Backbone
+
     model = copy.copy(backbone.model)
     model.generation_config = copy.deepcopy(model.generation_config)
     model.generation_config.eos_token_id = eos_id
@@ -266,6 +320,8 @@ def with_eos(backbone: Backbone, eos_id: int) -> Backbone:
 
 def fingerprint(backbone: Backbone) -> str:
     """A digest of every bit of the weights, their quantization state and the tokenizer."""
+    import torch
+
     digest = hashlib.sha256(backbone.tokenizer.backend_tokenizer.to_str().encode())
     for name, tensor in sorted(backbone.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -16,6 +16,8 @@ from spring.models.backbone import Backbone
 from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import FERRY, KITES, MAST, QUESTION, ROOT
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 ORLO = ROOT / "corpora/orlo-station/documents"
 
 

@@ -8,6 +8,8 @@ import pytest
 from spring.cli.main import main
 from spring.cli.opening import open_corpus
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 
 @pytest.fixture
 def index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:

@@ -13,6 +13,8 @@ from spring.training import drafting
 from spring.training.drafting import DraftedPair, Drafts
 from tests.conftest import FERRY, PASSAGES, QUESTION
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 Shown = pytest.CaptureFixture[str]
 
 

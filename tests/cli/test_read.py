@@ -9,6 +9,8 @@ import pytest
 from spring.cli.main import main
 from tests.support.files import pdf, write
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
     """Exit status, the objects on the standard output and the standard error."""

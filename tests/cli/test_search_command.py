@@ -11,6 +11,8 @@ from spring.cli.main import main
 from tests.conftest import ROOT
 from tests.support.files import write
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:

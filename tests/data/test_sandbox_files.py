@@ -20,7 +20,7 @@ from tests.support.files import CORPORA, pdf, write
 from tests.support.hostile import DAMAGED, TOO_BIG, TOO_SLOW, hostile_files, long_pdf, slow_pdf
 
 # Busy machines are slow; a quarter of the memory is full in a quarter of the time.
-QUICK = replace(READING_LIMITS, cpu_seconds=3, file_seconds=100, upload_seconds=600, memory=256 * MIB)
+QUICK = replace(READING_LIMITS, cpu_seconds=2, file_seconds=100, upload_seconds=600, memory=256 * MIB)
 GOOD = "good.txt: 1 page, 1 passage"
 
 
@@ -41,9 +41,10 @@ def hostile_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def readers() -> list[psutil.Process]:
-    """The processes that read files now, zombies too."""
+    """The processes that read documents or questions now, zombies too."""
+    jobs = {"spring.data.sandbox.jobs:document_job", "spring.data.sandbox.jobs:questions_job"}
     children = psutil.Process().children()
-    return [p for p in children if p.status() == psutil.STATUS_ZOMBIE or "spring.data.sandbox.child" in p.cmdline()]
+    return [p for p in children if p.status() == psutil.STATUS_ZOMBIE or jobs & {*p.cmdline()}]
 
 
 @pytest.mark.parametrize("what", hostile_files())

@@ -129,8 +129,8 @@ def test_hostile_text_takes_little_time_and_raises_nothing() -> None:
         "a" * 200_000,
         "1,111" * 40_000,
         "a." * 100_000,
-        "中" * 50_000,
-        "ก\u0e48" * 50_000,
+        "中" * 20_000,
+        "ก\u0e48" * 20_000,
         "\u0301" * 100_000,
     ):
         assert marked_spans(text, list(question_terms(text).values())[:5]) is not None

@@ -120,10 +120,10 @@ def slow_pdf() -> bytes:
     return raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[4 0 R]/Count 1>>", stream, page)
 
 
-def long_pdf(pages: int = 10) -> bytes:
-    """Some 2 KB: pages that share a packed and twice packed stream of a million words."""
-    words = zlib.compress(zlib.compress(b"BT /F 9 Tf\n" + b"(a) Tj\n" * 1_000_000 + b"ET"), 9)
-    stream = b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (len(words), words)
+def long_pdf(pages: int = 10, words: int = 1_000_000) -> bytes:
+    """Some 2 KB: pages that share a packed and twice packed stream of so many words."""
+    text = zlib.compress(zlib.compress(b"BT /F 9 Tf\n" + b"(a) Tj\n" * words + b"ET"), 9)
+    stream = b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (len(text), text)
     kids = b" ".join(b"%d 0 R" % (4 + number) for number in range(pages))
     font = b"<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 3 0 R/Resources%s>>" % font

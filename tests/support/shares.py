@@ -13,7 +13,7 @@ from xdist.workermanage import WorkerController
 
 TESTS = Path(__file__).parent.parent
 # Of about the same time each, and a last one for all other folders. What shares a server or a browser stays together.
-SHARES = (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "web"))
+SHARES = (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "training", "web"))
 SHARED_OUT = "tests_are_shared_out"  # told to each process
 YIELDING = 5  # of `nice`: what the other shares' processes have
 SESSION = pytest.StashKey[pytest.Session]()

@@ -34,6 +34,8 @@ from spring.training.settings import PAPER, TrainingSettings, default_settings
 from spring.training.trainer import TrainingResult, learn
 from tests.conftest import FERRY, KITES, MAST, PASSAGES, QUESTION, ROOT, fingerprint, one_line
 
+pytestmark = pytest.mark.usefixtures("reading_child")
+
 QUESTIONS = [
     Question("a", QUESTION, ("nine",)),
     Question("b", "How high is the radio mast?", ("ninety metres", "90 metres")),
