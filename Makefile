@@ -18,7 +18,7 @@ test: install .venv/.test browser
 
 # No model, no live server, no browser: a minute.
 test-fast: install .venv/.test
-	$(PYTEST) -n 2 -m "not model and not gpu" --ignore tests/live --ignore tests/browser
+	$(PYTEST) -n 3 -m "not model and not gpu" --ignore tests/live --ignore tests/browser
 
 # The tests that need a CUDA device, which all others leave out.
 test-gpu: install .venv/.test

@@ -12,8 +12,12 @@ from xdist.scheduler import EachScheduling
 from xdist.workermanage import WorkerController
 
 TESTS = Path(__file__).parent.parent
-# Of about the same time each, and a last one for all other folders. What shares a server or a browser stays together.
-SHARES = (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "training", "web"))
+# By the number of processes: of about the same time each, and a last one for all other folders. What shares a server or
+# a browser stays together.
+SHARES = {
+    4: (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "training", "web")),
+    3: (("generation", "models", "training"), ("data", "evaluation", "rag")),  # of `make test-fast`
+}
 SHARED_OUT = "tests_are_shared_out"  # told to each process
 YIELDING = 5  # of `nice`: what the other shares' processes have
 SESSION = pytest.StashKey[pytest.Session]()
@@ -24,7 +28,8 @@ def is_others(path: Path, number: int, count: int) -> bool:
     if path == TESTS or not path.is_relative_to(TESTS):
         return False
     folder = path.relative_to(TESTS).parts[0]
-    return next((share for share, folders in enumerate(SHARES) if folder in folders), len(SHARES)) % count != number
+    shares = SHARES.get(count, SHARES[4])
+    return next((share for share, folders in enumerate(shares) if folder in folders), len(shares)) % count != number
 
 
 def pytest_configure_node(node: WorkerController) -> None:
