@@ -429,6 +429,16 @@ def test_questions_without_an_answer_are_left_out_or_asked(tabs, shared, tmp_pat
     assert golden == {"a": ["nine"], "b": ["no answer"]}
 
 
+def test_a_file_whose_questions_all_have_an_answer_counts_once(tabs, shared, tmp_path) -> None:
+    file = write(tmp_path / "f.jsonl", {"id": "a", "question": "When?", "target": "nine"})
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    run(tabs.evaluate, questions=file, collection=OWN, ks=[0])
+    file.unlink()
+    last = run(tabs.evaluate, questions=file, collection=OWN, ks=[0], no_answer=True)
+    assert [row["id"] for row in downloaded(last["download"])] == ["a"]
+    assert shared.sessions.questions("me", f"{file} no answer") is None
+
+
 def test_own_documents_bring_no_questions(tabs, shared) -> None:
     shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
     assert "upload a question file" in run(tabs.evaluate, collection=OWN)["status"]

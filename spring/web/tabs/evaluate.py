@@ -132,29 +132,31 @@ class EvaluateTab(Tab):
     def _questions(self, file: str | None, no_answer: bool, collection: str, queued: QueuedRequest) -> QuestionSet:
         """The questions of a file, or of a collection; `no_answer`: those without an answer as well."""
         if file:
-            names = file, f"{file} {NO_ANSWER}"
-            given = self.shared.sessions.questions(queued.visitor, names[no_answer])
+            sessions, every = self.shared.sessions, f"{file} {NO_ANSWER}"
+            kept = sessions.questions(queued.visitor, every) if no_answer else None
+            given = kept or sessions.questions(queued.visitor, file)  # all have an answer: one set is kept for both
             if given is None:
-                both = self._read(Path(file), queued)
-                self.shared.sessions.keep_questions(queued.visitor, dict(zip(names, both, strict=True)), queued.address)
-                given = both[no_answer]
+                both = self._read(file, queued)
+                sessions.keep_questions(queued.visitor, both, queued.address)
+                given = both.get(every, both[file]) if no_answer else both[file]
             return given
         library = self.shared.documents.library(collection, queued.visitor)
         if not library.questions:
             raise PromptError("Your documents bring no questions: upload a question file.")
         return QuestionSet(library.questions)
 
-    def _read(self, file: Path, queued: QueuedRequest) -> tuple[QuestionSet, QuestionSet]:
-        """The questions that have an answer, and all; the file is then removed from the disk."""
-        if not file.is_file():
+    def _read(self, file: str, queued: QueuedRequest) -> dict[str, QuestionSet]:
+        """The questions that have an answer, and all if there are others; the file is then removed from the disk."""
+        if not Path(file).is_file():
             raise DocumentError("The question file is no longer here: please upload it again.")
-        limits, no_answer = self.settings.limits, QuestionColumns(no_answer=NO_ANSWER)
+        limits, columns = self.settings.limits, QuestionColumns(no_answer=NO_ANSWER)
         try:
-            usual = parse_questions(file, limits, lambda: queued.over)
-            every = parse_questions(file, limits, lambda: queued.over, no_answer) if usual.unanswerable else usual
+            read = {file: parse_questions(Path(file), limits, lambda: queued.over)}
+            if read[file].unanswerable:
+                read[f"{file} {NO_ANSWER}"] = parse_questions(Path(file), limits, lambda: queued.over, columns)
         finally:
-            self.shared.documents.discard([str(file)])
-        return usual, every
+            self.shared.documents.discard([file])
+        return read
 
     def _prepare(
         self, given: QuestionSet, limit: int, collection: str, visitor: str
