@@ -108,7 +108,7 @@ def start(options: argparse.Namespace, stack: ExitStack) -> dict[str, Peer]:
 
     if options.old:
         add("before, fp32", "ours", "fp32", sys.executable, options.old)
-    for precision in ("fp32", "bf16", "int4", "int4-fp32"):
+    for precision in ("fp32", "bf16", "int4", "int4-int8", "int4-fp32"):
         add(f"ours, {precision}", "ours", precision)
     for precision in ("fp32", "bf16"):
         add(f"transformers, {precision}", "plain", precision)

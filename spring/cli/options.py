@@ -25,9 +25,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         default="auto",
-        choices=("auto", "4bit", "bf16", "fp32", "4bit-double", "int4", "int4-fp32"),
-        help="auto: 4-bit NF4 on a GPU; on a CPU the fastest of fp32, int4 (bf16 to read, 4 bits to write) and "
-        "int4-fp32 (fp32 to read); 4bit-double quantizes NF4's scales too",
+        choices=("auto", "4bit", "bf16", "fp32", "4bit-double", "int4", "int4-int8", "int4-fp32"),
+        help="auto: 4-bit NF4 on a GPU; on a CPU the fastest of fp32, int4 (bf16 to read, 4 bits to write), "
+        "int4-int8 (8 bits to read) and int4-fp32 (fp32 to read); 4bit-double quantizes NF4's scales too",
     )
 
 

@@ -20,11 +20,13 @@ from transformers import LlamaForCausalLM, PreTrainedModel
 from spring.generation.attention_products import can_multiply_bf16
 from spring.generation.kv_cache import BufferedLayer
 from spring.generation.shared_prefix import Layers, attend_to, takes_shared_prefix
+from spring.models.int8 import round_rows
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
 from spring.models.rounding import join
 
 LINEARS = [f"self_attn.{name}_proj" for name in "qkvo"] + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
 Product: TypeAlias = Callable[[Tensor], Tensor]
+Products: TypeAlias = Callable[[Tensor], Sequence[Tensor]]
 _loops: MutableMapping[PreTrainedModel, "LlamaLoop | None"] = WeakKeyDictionary()
 
 
@@ -52,7 +54,7 @@ class Layer:
     mlp_norm: Tensor
     query_key_value: Product  # side by side
     output: Product
-    gate_up: Callable[[Tensor], Sequence[Tensor]]
+    gate_up: Products
     down: Product
 
 
@@ -131,27 +133,42 @@ def _layers(layer: Any) -> tuple[Layer, Layer]:
     query_key_value, gate_up = join((q, k, v)), join((gate, up))
     few = Layer(
         *norms,
-        query_key_value.product if query_key_value else _side_by_side((q.product, k.product, v.product)),
+        query_key_value.product if query_key_value else _side_by_side(_each(q.product, k.product, v.product)),
         o.product,
-        partial(_halves, gate_up.product) if gate_up else partial(_both, gate.product, up.product),
+        partial(_halves, gate_up.product) if gate_up else _each(gate.product, up.product),
         down.product,
     )
-    # By the weights themselves: the last layer may go on with few rows, which its module would multiply otherwise.
-    q_, k_, v_, o_, gate_, up_, down_ = (partial(functional.linear, weight=linear.weight) for linear in linears)
-    many = Layer(*norms, _side_by_side((q_, k_, v_)), o_, partial(_both, gate_, up_), down_)
-    return few, many
+    q_k_v, o_, gate_and_up, down_ = map(_for_many_rows, (linears[:3], linears[3:4], linears[4:6], linears[6:]))
+    return few, Layer(*norms, _side_by_side(q_k_v), _side_by_side(o_), gate_and_up, _side_by_side(down_))
 
 
-def _side_by_side(products: Sequence[Product]) -> Product:
-    return lambda states: torch.cat([product(states) for product in products], -1)
+def _for_many_rows(linears: Sequence[PackedLinear]) -> Products:
+    """By the weights themselves: the last layer may go on with few rows, which its module would multiply otherwise."""
+    int8 = [linear.int8 for linear in linears if linear.int8 is not None]
+    if not int8:
+        return _each(*(partial(functional.linear, weight=linear.weight) for linear in linears))
+
+    def products(states: Tensor) -> Sequence[Tensor]:
+        rows = round_rows(states)
+        return [weights.times(rows) for weights in int8]
+
+    return products
+
+
+def _each(*products: Product) -> Products:
+    return lambda states: [product(states) for product in products]
+
+
+def _side_by_side(products: Products) -> Product:
+    def product(states: Tensor) -> Tensor:
+        parts = products(states)
+        return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
+
+    return product
 
 
 def _halves(product: Product, states: Tensor) -> Sequence[Tensor]:
     return product(states).chunk(2, -1)
-
-
-def _both(one: Product, other: Product, states: Tensor) -> Sequence[Tensor]:
-    return one(states), other(states)
 
 
 def _rotated(states: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

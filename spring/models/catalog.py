@@ -9,7 +9,7 @@ from spring.models.size import Size
 from spring.settings import DEFAULT_BACKBONE
 
 PUBLISHED_REPOSITORY = "yutaozhu94/SPRING"  # the authors' virtual tokens, https://huggingface.co/yutaozhu94/SPRING
-PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double", "int4", "int4-fp32")
+PRECISIONS = ("auto", "4bit", "bf16", "fp32", "4bit-double", "int4", "int4-int8", "int4-fp32")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,15 @@ _FULL = dict.fromkeys(Place, torch.float32)
 _PACKED = {Place.CPU: torch.float32, Place.GPU: torch.bfloat16, Place.GPU_WITHOUT_BF16: torch.float16}
 
 COMPUTE_TYPES: Mapping[str, Mapping[Place, torch.dtype]] = MappingProxyType(
-    {"fp32": _FULL, "bf16": _HALF, "int4": _HALF, "int4-fp32": _FULL, "4bit": _PACKED, "4bit-double": _PACKED}
+    {
+        "fp32": _FULL,
+        "bf16": _HALF,
+        "int4": _HALF,
+        "int4-int8": _FULL,
+        "int4-fp32": _FULL,
+        "4bit": _PACKED,
+        "4bit-double": _PACKED,
+    }
 )
 
 

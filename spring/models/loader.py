@@ -26,7 +26,14 @@ from spring.models.catalog import KNOWN_BACKBONES, PRECISIONS
 from spring.models.compute import compute_type
 from spring.models.cpu import keep_quantized_weights, speed_up_linear
 from spring.models.finder import Source, find_backbone
-from spring.models.memory import embedding_width, gpu_with, model_without_weights, require_memory, size_of
+from spring.models.memory import (
+    embedding_width,
+    fits_memory,
+    gpu_with,
+    model_without_weights,
+    require_memory,
+    size_of,
+)
 from spring.models.packed_files import pack_model, packed_folder, read_packed_model
 from spring.models.precision import choose_precision
 from spring.models.size import BESIDE, PACKED_BYTES
@@ -56,8 +63,8 @@ def load_backbone(
         name: e.g. `smollm2-135m-instruct`, `mistralai/Mistral-7B-v0.1`, `./my-model`; the former two may end with
             `@` and a revision of the hub's repository.
         precision: `4bit` (bitsandbytes NF4), `4bit-double` (its scales quantized too), `bf16`, `fp32`, on a CPU `int4`
-            (bf16 to read, 4 bits to write) and `int4-fp32` (fp32 to read), or `auto`: `4bit` on a GPU, else the fastest
-            of `fp32` and these two.
+            (bf16 to read, 4 bits to write), `int4-int8` (8 bits to read) and `int4-fp32` (fp32 to read), or `auto`:
+            `4bit` on a GPU, else the fastest of `fp32` and these three.
         report: is called with a line before slow steps.
         tokens: the virtual tokens to be used with it, to check them early.
         layout: "training", "recipe" or "front" (see `spring.models.tokenization`).
@@ -72,11 +79,8 @@ def load_backbone(
         if given not in known:
             raise BackboneError(f"There is no {kind} {given!r}: choose one of {', '.join(known)}.")
     gpu = torch.cuda.is_available()
-    choice = choose_precision(precision, gpu)
-    precision = choice.precision
     if precision in BESIDE and gpu:
         raise BackboneError(f"The precision {precision} is for processors: choose 4bit, which is for GPUs.")
-    compute = compute_type(precision, gpu, learning)
     source = find_backbone(name, report)
     transformers_logging.disable_progress_bar()
     options: dict[str, Any] = {"revision": source.revision} if source.revision else {}
@@ -87,11 +91,13 @@ def load_backbone(
         if tokens is not None:
             tokens.require(source.name, embedding_width(empty))
         size = size_of(empty)
+        choice = choose_precision(precision, gpu, lambda precision: fits_memory(size, precision, gpu))
+        precision, compute = choice.precision, compute_type(choice.precision, gpu, learning)
         require_memory(source.name, size, precision, gpu)
         tokenizer = AutoTokenizer.from_pretrained(source.place, split_special_tokens=True, **options)
         tokenization = Tokenization(source.name, tokenizer, layout)  # refuses a slow one before the weights are fetched
         if precision in BESIDE:
-            model = _with_packed_weights(source, compute, options, report)
+            model = _with_packed_weights(source, precision, options, report)
         else:
             options |= _loading_options(precision, compute, gpu, size.bytes_needed(precision, gpu))
             model = AutoModelForCausalLM.from_pretrained(source.place, **options)
@@ -109,17 +115,17 @@ def load_backbone(
 
 
 def _with_packed_weights(
-    source: Source, compute: torch.dtype, options: dict[str, Any], report: Callable[[str], None]
+    source: Source, precision: str, options: dict[str, Any], report: Callable[[str], None]
 ) -> PreTrainedModel:
     """Load a model with packed weights for few rows. The embedded one is packed once and kept on disk."""
-    folder = packed_folder(Path(source.place), compute) if is_embedded(source.place) else None
-    if folder is not None and (kept := read_packed_model(folder, compute)) is not None:
+    folder = packed_folder(Path(source.place), precision) if is_embedded(source.place) else None
+    if folder is not None and (kept := read_packed_model(folder, precision)) is not None:
         return kept
     report(f"Packing the weights of {source.name} into 4 bits ...")
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         source.place, **options, dtype="auto", attn_implementation="sdpa"
     )
-    pack_model(model, compute, folder, report)
+    pack_model(model, precision, folder, report)
     return model
 
 

@@ -68,6 +68,11 @@ def gpu_with(needed: int) -> int | None:
     return next((gpu for gpu in range(torch.cuda.device_count()) if torch.cuda.mem_get_info(gpu)[0] >= needed), None)
 
 
+def fits_memory(size: Size, precision: str, gpu: bool) -> bool:
+    """Whether the free memory holds the weights, the keys and values of some answers, and the work."""
+    return size.bytes_needed(precision, gpu) <= free_bytes(gpu)
+
+
 def require_memory(name: str, size: Size, precision: str, gpu: bool) -> None:
     """Refuse a model that does not fit.
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spring.models.int8 import pack_int8
 from spring.models.rounding import PackedWeights, pack_4_bits
+from spring.models.size import BESIDE
 
 # A layer of the default backbone, with as many rows as a piece of passages and as two answers have.
 OUT, IN = 1536, 576
@@ -17,7 +19,7 @@ MANY, FEW = 384, 2
 MATRICES = 32  # whose products are timed in turn: as in a model, weights come from memory, not from a cache
 PIECES, STEPS = 2, 32  # of a comparison: passages and questions that are read, and tokens that are written
 WORTH = 0.7  # of the time of fp32: what a precision that changes answers must at most take
-BETTER = 0.9  # of the time of int4: what int4-fp32, whose weights take twice the memory, must at most take
+BETTER = 0.9  # of the time of int4: what others, which round more or take more memory, must at most take
 RUNS = 5
 
 
@@ -31,9 +33,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of a product: of many rows in bf16 and fp32, and of few rows with 4-bit weights and in fp32."""
+    """Seconds of a product: of many rows in bf16, 8 bits and fp32, and of few with 4-bit weights and in fp32."""
 
     reading_bf16: float
+    reading_int8: float
     reading_fp32: float
     writing_int4: float
     writing_fp32: float
@@ -41,37 +44,56 @@ class Times:
     @property
     def comparisons(self) -> Mapping[str, float]:
         """Seconds that a layer takes in a comparison, by precision."""
-        in_bf16, in_fp32 = PIECES * self.reading_bf16, PIECES * self.reading_fp32
-        packed, full = STEPS * self.writing_int4, STEPS * self.writing_fp32
-        return {"fp32": in_fp32 + full, "int4": in_bf16 + packed, "int4-fp32": in_fp32 + packed}
+        packed = STEPS * self.writing_int4
+        return {
+            "fp32": PIECES * self.reading_fp32 + STEPS * self.writing_fp32,
+            "int4": PIECES * self.reading_bf16 + packed,
+            "int4-int8": PIECES * self.reading_int8 + packed,
+            "int4-fp32": PIECES * self.reading_fp32 + packed,
+        }
 
 
-def choose_precision(given: str, gpu: bool) -> Choice:
+def choose_precision(given: str, gpu: bool, fits: Callable[[str], bool] = lambda precision: True) -> Choice:
     """The precision of the weights.
 
     Args:
         given: what the user names; "auto" leaves the choice.
         gpu: whether the model goes to a GPU.
+        fits: whether the free memory holds the model in a precision.
 
     """
     if given != "auto":
         return Choice(given, "as asked for")
-    return Choice("4bit", "the least memory on a GPU") if gpu else fastest_on_cpu()
+    if gpu:
+        return Choice("4bit", "the least memory on a GPU")
+    shares = shares_of_fp32()
+    first, *others = by_time(shares)
+    chosen = next(filter(fits, (first, *others)), first)  # where none fits, loading says what to do
+    short = "" if chosen == first else f" that fits into memory, which {first} does not"
+    return Choice(
+        chosen,
+        f"the fastest here{short}: products of a comparison take {shares['int4']:.2f} of fp32's time in int4, "
+        f"{shares['int4-int8']:.2f} in int4-int8, {shares['int4-fp32']:.2f} in int4-fp32",
+    )
+
+
+def by_time(shares: Mapping[str, float]) -> list[str]:
+    """The precisions for a processor, best first; those that change answers come after fp32 if they gain little."""
+    fast = sorted(BESIDE, key=lambda name: shares[name] * (BETTER if name == "int4" else 1))
+    worth = [name for name in fast if shares[name] <= WORTH]
+    return [*worth, "fp32", *(name for name in fast if name not in worth)]
 
 
 @cache
-def fastest_on_cpu() -> Choice:
-    """The precision with which this processor takes the least time for a comparison.
+def shares_of_fp32() -> Mapping[str, float]:
+    """By precision, the time of fp32 that a comparison's products take on this processor.
 
     A processor that lacks instructions, or a library that may not use them, computes bf16 several times as slowly as
     fp32, and the libraries' answers to what they support do not tell. So products are timed, in 0.2 s.
     """
     with torch.inference_mode():
         seconds = measure().comparisons
-    shares = {name: took / seconds["fp32"] for name, took in seconds.items()}
-    fastest = "int4" if shares["int4"] * BETTER <= shares["int4-fp32"] else "int4-fp32"
-    others = f"products of a comparison take {shares['int4']:.2f} of fp32's time in int4, {shares['int4-fp32']:.2f} in "
-    return Choice(fastest if shares[fastest] <= WORTH else "fp32", f"the fastest here: {others}int4-fp32")
+    return {name: took / seconds["fp32"] for name, took in seconds.items()}
 
 
 def measure() -> Times:
@@ -89,10 +111,12 @@ def measure() -> Times:
 
 def _measure() -> Times:
     weights, input = torch.full((MATRICES, OUT, IN), 0.5), torch.randn(MANY, IN)
-    packed, few, half = pack_4_bits(torch.randn(OUT, IN)), input[:FEW].clone(), weights[0].bfloat16()
+    packed, int8 = pack_4_bits(torch.randn(OUT, IN)), pack_int8(torch.randn(OUT, IN))
+    few, half = input[:FEW].clone(), weights[0].bfloat16()
     copies = [PackedWeights(packed.levels.clone(), packed.scales.clone()) for _ in range(MATRICES)]
     groups: list[list[Callable[[], Tensor]]] = [
         [partial(functional.linear, input.bfloat16(), half)],
+        [partial(int8.product, input)],
         [partial(functional.linear, input, weights[0])],
         [partial(copy.product, few) for copy in copies],
         [partial(torch.mm, weight, few.t()) for weight in weights],  # as in `spring.models.cpu`

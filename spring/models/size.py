@@ -11,8 +11,8 @@ from spring.errors import PromptError
 PACKED_BYTES: Mapping[str, float] = MappingProxyType(
     {"4bit": 1 / 2 + 4 / 64, "4bit-double": 1 / 2 + 1 / 64 + 4 / 2**14}
 )
-# What packs for few rows, and the precision that stands beside it for many.
-BESIDE: Mapping[str, str] = MappingProxyType({"int4": "bf16", "int4-fp32": "fp32"})
+# What packs for few rows, and in what stands beside it for many.
+BESIDE: Mapping[str, str] = MappingProxyType({"int4": "bf16", "int4-int8": "int8", "int4-fp32": "fp32"})
 # It packs into 4 bits, and a bf16 scale and zero for 32 parameters; twice that for the output layer's 8 bits.
 INT4_BYTES = 1 / 2 + 4 / 32
 WORKSPACE = 2**29  # bytes for activations and the libraries' own use
@@ -86,7 +86,9 @@ class Size:
     def weight_bytes(self, precision: str, gpu: bool = True) -> int:
         """Memory for the weights."""
         if beside := BESIDE.get(precision):
-            return self.weight_bytes(beside, gpu) + round((self.packed + 2 * self.other) * INT4_BYTES)
+            number = _bytes_of_number(precision, gpu)
+            plain = self.packed * (1 if beside == "int8" else number) + self.other * number
+            return plain + round((self.packed + 2 * self.other) * INT4_BYTES)
         number = _bytes_of_number(precision, gpu)
         return round(self.packed * PACKED_BYTES.get(precision, number) + self.other * number)
 
@@ -105,5 +107,5 @@ class Size:
 
 def _bytes_of_number(precision: str, gpu: bool) -> int:
     """Of a number that is not packed: on a CPU those beside packed ones are in fp32, the fastest there."""
-    full = BESIDE.get(precision, precision) == "fp32"
+    full = BESIDE.get(precision, precision) in ("fp32", "int8")
     return 4 if full or (precision in PACKED_BYTES and not gpu) else 2

@@ -16,7 +16,7 @@ def require_one_set_of_weights(backbone: Backbone) -> None:
     """Refuse a backbone that reads with other weights than it writes with.
 
     Raises:
-        PromptError: its precision is int4 or int4-fp32.
+        PromptError: its precision is for answering alone.
 
     """
     if backbone.precision in BESIDE:

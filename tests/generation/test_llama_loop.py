@@ -24,7 +24,7 @@ IDS = tuple(range(40, 90))
 QUESTIONS = ([5, 6, 7], [8, 9], [5, 6, 7, 8, 9, 10])
 
 
-@pytest.fixture(scope="module", params=["int4", "int4-fp32"])
+@pytest.fixture(scope="module", params=["int4", "int4-int8", "int4-fp32"])
 def packed(request: pytest.FixtureRequest, tiny_llama_folder: Path) -> Backbone:
     backbone = load_backbone(str(tiny_llama_folder), request.param)
     prepare_attention(backbone.model)

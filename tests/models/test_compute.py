@@ -21,6 +21,7 @@ def test_the_table_has_every_precision_and_place() -> None:
         "fp32": (FP32, FP32, FP32),
         "bf16": (BF16, BF16, BF16),
         "int4": (BF16, BF16, BF16),
+        "int4-int8": (FP32, FP32, FP32),
         "int4-fp32": (FP32, FP32, FP32),
         "4bit": (FP32, BF16, FP16),
         "4bit-double": (FP32, BF16, FP16),

@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from spring.errors import BackboneError, PromptError
 from spring.generation.engine import LocalEngine
-from spring.models import loader, precision
+from spring.models import loader, memory, precision
 from spring.models.backbone import Backbone
 from spring.models.bundled import embedded_model
+from spring.models.catalog import KNOWN_BACKBONES
 from spring.models.loader import load_backbone
 from spring.models.packed_files import packed_folder
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
-from spring.models.precision import Choice, Times, choose_precision, fastest_on_cpu
+from spring.models.precision import Choice, Times, choose_precision, shares_of_fp32
 from spring.models.rounding import GROUP, PackedWeights, can_be_packed, join, pack_4_bits, pack_8_bits
 from spring.training.backbones import require_one_set_of_weights, training_precision
 from tests.conftest import asks, fingerprint, forced_ids, new_engine, one_line
@@ -119,10 +120,13 @@ def test_with_gradients_the_bf16_weights_are_used(layer: PackedLinear) -> None:
 # --- a whole model ---
 
 
-PRECISIONS = {"int4": torch.bfloat16, "int4-fp32": torch.float32}
+PRECISIONS = {"int4": torch.bfloat16, "int4-int8": torch.float32, "int4-fp32": torch.float32}
 
 
-@pytest.fixture(scope="module", params=[("tiny_llama", "int4"), ("tiny_llama", "int4-fp32"), ("tiny_mistral", "int4")])
+@pytest.fixture(
+    scope="module",
+    params=[("tiny_llama", name) for name in PRECISIONS] + [("tiny_mistral", "int4"), ("tiny_mistral", "int4-int8")],
+)
 def int4(request: pytest.FixtureRequest) -> Backbone:
     model, precision = request.param
     return load_backbone(str(request.getfixturevalue(f"{model}_folder")), precision)
@@ -186,18 +190,18 @@ def load(
 def test_only_the_first_start_packs(
     load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, kind: str
 ) -> None:
-    of_another_version, of_the_other_kind = (
+    of_another_version, *of_other_kinds = (
         tiny_llama_folder / f"{name}-{'0' * 16}" for name in (kind, *({*PRECISIONS} - {kind}))
     )
-    of_another_version.mkdir()
-    of_the_other_kind.mkdir()
+    for folder in (of_another_version, *of_other_kinds):
+        folder.mkdir()
     (first, packing), (second, nothing) = load(), load()
     assert (len(packing), nothing) == (1, [])
     assert forced_ids(first, asks()) == forced_ids(second, asks())
     assert fingerprint(first.backbone) == fingerprint(second.backbone)
     assert {*tiny_llama_folder.glob("*int4*")} == {
-        packed_folder(tiny_llama_folder, PRECISIONS[kind]),
-        of_the_other_kind,
+        packed_folder(tiny_llama_folder, kind),
+        *of_other_kinds,
     }
     assert fingerprint(first.backbone) == fingerprint(new_engine(load_backbone(str(tiny_llama_folder), kind)).backbone)
     assert not list(tiny_llama_folder.glob(".packing-*"))
@@ -206,13 +210,13 @@ def test_only_the_first_start_packs(
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("int4", name) for name in ("model.safetensors", "packed.safetensors", "config.json")]
-    + [("int4-fp32", "packed.safetensors")],
+    + [(name, "packed.safetensors") for name in ("int4-int8", "int4-fp32")],
 )
 def test_a_broken_file_is_made_again(
     load: Callable[[], tuple[LocalEngine, list[str]]], tiny_llama_folder: Path, kind: str, name: str
 ) -> None:
     first, _ = load()
-    file = packed_folder(tiny_llama_folder, PRECISIONS[kind]) / name
+    file = packed_folder(tiny_llama_folder, kind) / name
     file.write_bytes(file.read_bytes()[:-100])
     second, packing = load()
     assert len(packing) == 1
@@ -236,24 +240,65 @@ def test_a_file_that_cannot_be_written_is_told(
 # --- auto ---
 
 
+EPYC = Times(0.9, 0.85, 3.8, 0.02, 0.12)  # AMD, with AVX512-BF16
+XEON = Times(8.1, 2.0, 4.3, 0.06, 0.29)  # Intel, with AVX512 and VNNI
+AVX2 = Times(53.0, 7.5, 4.3, 0.07, 0.29)  # the same without its AVX512 and VNNI
+SLOW = Times(55.0, 9.0, 2.7, 2.15, 0.29)  # the same without AVX2
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, times: Times) -> None:
+    monkeypatch.setattr(precision, "measure", lambda: times)
+    monkeypatch.setattr(precision, "shares_of_fp32", shares_of_fp32.__wrapped__)
+
+
 @pytest.mark.parametrize(
     ("times", "chosen"),
     [
-        (Times(0.9, 3.8, 0.02, 0.12), "int4"),  # an AMD EPYC with AVX512-BF16
-        (Times(4.2, 2.3, 0.06, 0.29), "int4-fp32"),  # an Intel Xeon with AVX512
-        (Times(27.0, 2.6, 0.07, 0.29), "int4-fp32"),  # the same without its AVX512
-        (Times(55.0, 2.7, 2.15, 0.29), "fp32"),  # without AVX2 as well
-        (Times(2.4, 2.5, 0.06, 0.29), "int4"),  # not worth twice the memory
-        (Times(2.5, 2.5, 0.20, 0.25), "fp32"),  # not worth other answers
+        (EPYC, "int4"),
+        (XEON, "int4-int8"),
+        (AVX2, "int4-fp32"),
+        (SLOW, "fp32"),
+        (Times(2.4, 2.3, 2.5, 0.06, 0.29), "int4"),  # not worth the rounding, or the memory
+        (Times(2.5, 2.5, 2.5, 0.20, 0.25), "fp32"),  # not worth other answers
     ],
 )
 def test_auto_takes_the_least_time_for_a_comparison(monkeypatch: pytest.MonkeyPatch, times: Times, chosen: str) -> None:
-    monkeypatch.setattr(precision, "measure", lambda: times)
-    choice = fastest_on_cpu.__wrapped__()
+    measured(monkeypatch, times)
+    choice = choose_precision("auto", gpu=False)
     share = times.comparisons["int4-fp32"] / times.comparisons["fp32"]
     assert choice.precision == chosen
     assert choice.reason.startswith("the fastest here")
     assert f"{share:.2f} in int4-fp32" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("times", "gigabytes", "chosen"),
+    [
+        (AVX2, 1.5, "int4-fp32"),  # needs 1.45 GB
+        (AVX2, 1.4, "fp32"),  # 1.34
+        (AVX2, 1.2, "int4-int8"),  # 1.13; slower than fp32, but it answers
+        (AVX2, 0.5, "int4-fp32"),  # none fits: it is refused as it would be
+        (EPYC, 1.1, "int4"),
+        (SLOW, 1.2, "int4-int8"),
+    ],
+)
+def test_auto_takes_what_fits_into_memory(
+    monkeypatch: pytest.MonkeyPatch, times: Times, gigabytes: float, chosen: str
+) -> None:
+    measured(monkeypatch, times)
+    monkeypatch.setattr(memory, "free_bytes", lambda gpu: int(gigabytes * 1e9))
+    size = KNOWN_BACKBONES["smollm2-135m-instruct"].size
+    choice = choose_precision("auto", False, lambda precision: memory.fits_memory(size, precision, gpu=False))
+    assert choice.precision == chosen
+
+
+def test_a_model_that_fits_in_fp32_alone_is_loaded_so(tiny_llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(monkeypatch, AVX2)
+    needed = memory.size_of(load_backbone(str(tiny_llama_folder), "fp32").model).bytes_needed("fp32", gpu=False)
+    monkeypatch.setattr(memory, "free_bytes", lambda gpu: needed)
+    loaded = load_backbone(str(tiny_llama_folder), "auto")
+    assert loaded.precision == "fp32"
+    assert loaded.precision_reason.startswith("the fastest here that fits into memory, which int4-fp32 does not: ")
 
 
 def test_auto_on_a_gpu_is_4bit_and_what_is_named_is_taken() -> None:
@@ -264,5 +309,5 @@ def test_auto_on_a_gpu_is_4bit_and_what_is_named_is_taken() -> None:
 def test_products_are_timed_on_one_thread_and_the_others_come_back() -> None:
     threads = torch.get_num_threads()
     times = precision.measure()
-    assert min(times.reading_bf16, times.reading_fp32, times.writing_int4, times.writing_fp32) > 0
+    assert min(times.reading_bf16, times.reading_int8, times.reading_fp32, times.writing_int4, times.writing_fp32) > 0
     assert torch.get_num_threads() == threads

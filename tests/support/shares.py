@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent.parent
 # a browser stays together.
 SHARES = {
     4: (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "training", "web")),
-    3: (("generation", "models", "training"), ("data", "evaluation", "rag")),  # of `make test-fast`
+    3: (("evaluation", "generation", "models", "training"), ("data", "rag")),  # of `make test-fast`
 }
 SHARED_OUT = "tests_are_shared_out"  # told to each process
 YIELDING = 5  # of `nice`: what the other shares' processes have
