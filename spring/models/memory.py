@@ -39,11 +39,12 @@ def size_of(model: PreTrainedModel) -> Size:
     """Count a model's parameters; 4-bit loading packs every linear layer except the output layer."""
     head = model.get_output_embeddings()
     linear = [module for module in model.modules() if isinstance(module, nn.Linear) and module is not head]
-    packed = sum(module.weight.numel() for module in linear)
+    packed = sum(module.in_features * module.out_features for module in linear)
+    held = sum(module.weight.numel() for module in linear if module.weight is not None)  # none: given up, once packed
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    other = sum(parameter.numel() for parameter in model.parameters()) - packed
+    other = sum(parameter.numel() for parameter in model.parameters()) - held
     return Size(packed, other, 2 * config.num_hidden_layers * heads * width)
 
 

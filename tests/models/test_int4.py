@@ -142,6 +142,11 @@ def test_every_layer_that_can_be_is_packed(int4: Backbone) -> None:
     assert int4.precision_reason == "as asked for"
 
 
+def test_it_is_counted_as_before_it_was_packed(int4: Backbone, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(f"tiny_{int4.model.config.model_type}_folder")
+    assert memory.size_of(int4.model) == memory.size_of(load_backbone(str(folder), "fp32").model)
+
+
 def test_it_answers_alike_every_time_and_stays_as_it_is(int4: Backbone) -> None:
     engine, before = new_engine(int4), fingerprint(int4)
     first = forced_ids(engine, asks())
