@@ -12,11 +12,12 @@ from xdist.scheduler import EachScheduling
 from xdist.workermanage import WorkerController
 
 TESTS = Path(__file__).parent.parent
-# By the number of processes: of about the same time each, and a last one for all other folders. What shares a server or
-# a browser stays together.
+# By the number of processes: folders of about the same time each, and a last share of all others. What shares a server
+# or a browser stays together.
 SHARES = {
     4: (("browser",), ("live",), ("cli", "data", "evaluation", "rag", "training", "web")),
-    3: (("evaluation", "generation", "models", "training"), ("data", "rag")),  # of `make test-fast`
+    # Of `make test-fast`; the second needs no torch.
+    3: (("generation", "models", "training"), ("data", "rag", "test_architecture.py")),
 }
 SHARED_OUT = "tests_are_shared_out"  # told to each process
 YIELDING = 5  # of `nice`: what the other shares' processes have
