@@ -20,7 +20,7 @@ from tests.support.files import CORPORA, pdf, write
 from tests.support.hostile import DAMAGED, TOO_BIG, TOO_SLOW, hostile_files, long_pdf, slow_pdf
 
 # Busy machines are slow; a quarter of the memory is full in a quarter of the time.
-QUICK = replace(READING_LIMITS, cpu_seconds=1, file_seconds=100, upload_seconds=600, memory=256 * MIB)
+QUICK = replace(READING_LIMITS, cpu_seconds=2, file_seconds=100, upload_seconds=600, memory=256 * MIB)
 GOOD = "good.txt: 1 page, 1 passage"
 
 
