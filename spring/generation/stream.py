@@ -29,7 +29,7 @@ PREFILL_CHUNK = defaultdict(lambda: 4096, cpu=384)
 def piece_length(backbone: Backbone) -> int:
     """The most tokens of a piece: on a CPU twice as many in bf16 or 8 bits, which are chosen if read twice as fast."""
     device = backbone.model.device.type
-    fast = backbone.model.dtype == torch.bfloat16 or backbone.precision in BESIDE
+    fast = backbone.model.dtype == torch.bfloat16 or BESIDE.get(backbone.precision) == "int8"
     return PREFILL_CHUNK[device] * (2 if device == "cpu" and fast else 1)
 
 

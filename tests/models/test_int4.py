@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from spring.errors import BackboneError, PromptError
 from spring.generation.engine import LocalEngine
+from spring.generation.stream import PREFILL_CHUNK, piece_length
 from spring.models import loader, memory, precision
 from spring.models.backbone import Backbone
 from spring.models.bundled import embedded_model
@@ -316,3 +317,7 @@ def test_products_are_timed_on_one_thread_and_the_others_come_back() -> None:
     times = precision.measure()
     assert min(times.reading_bf16, times.reading_int8, times.reading_fp32, times.writing_int4, times.writing_fp32) > 0
     assert torch.get_num_threads() == threads
+
+
+def test_what_is_read_twice_as_fast_is_read_in_pieces_of_twice_the_length(int4: Backbone) -> None:
+    assert piece_length(int4) == PREFILL_CHUNK["cpu"] * (1 if int4.precision == "int4-fp32" else 2)
