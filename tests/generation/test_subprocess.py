@@ -135,7 +135,13 @@ def test_why_it_cannot_be_loaded_again_is_said(
     process._child.ended.wait(HANG)
     with pytest.raises(BackboneError, match="none"):  # an answer that waits for it is told so at once
         wait_until(lambda: process.ready)
-    assert "it is started again in 1 s. " in capfd.readouterr().err
+    said: list[str] = []
+
+    def is_said() -> bool:
+        said.append(capfd.readouterr().err)
+        return "it is started again in 1 s. " in "".join(said)
+
+    wait_until(is_said)  # by another thread than the one that answers
 
 
 @pytest.mark.model
