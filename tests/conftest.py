@@ -11,8 +11,9 @@ import gc
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ QUESTION = "When does the ferry leave the northern pier?"
 PASSAGES = [Passage(f"{i}.txt", 1, 0, text) for i, text in enumerate((FERRY, MAST, KITES))]
 PROMPT = build_prompt(PASSAGES[:2], QUESTION)
 KS = (0, 1, 10, 50)
-READING_JOB = "spring.data.sandbox.jobs:document_job"
+READING_JOBS = ("spring.data.sandbox.jobs:document_job", "spring.data.sandbox.jobs:questions_job")
 gc.disable()  # until all is imported and collected
 os.environ.setdefault("SPRING_PRECISION", "fp32")  # of the pages that tests start: exact, and the same everywhere
 
@@ -233,17 +234,29 @@ def pt_child(_pt_child: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def _reading_child() -> Iterator[Sandbox]:
-    with Sandbox(READING_JOB, sandbox_files.local_limits([])) as child:
-        yield child
+def _reading_children() -> Iterator[dict[str, Sandbox]]:
+    """They start with the first file. They take no places from other children."""
+    limits = replace(sandbox_files.local_limits([]), upload_seconds=10**9)
+    children = {job: Sandbox(job, limits) for job in READING_JOBS}
+    with ExitStack() as stack:
+        for child in children.values():
+            stack.enter_context(child)
+            sandbox_parent._places.release()
+            stack.callback(sandbox_parent._places.acquire)
+        yield children
 
 
 @pytest.fixture
-def reading_child(_reading_child: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all documents of a module be read in the same child: starting one takes longer than to read them."""
+def reading_child(_reading_children: dict[str, Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all documents of a module be read in the same child, and all questions: starting one takes longer than to
+    read them. Limits and Stop are those of whoever reads own files.
+    """
+    lock = threading.Lock()
 
-    def open_sandbox(job: str, *given: Any) -> AbstractContextManager[Sandbox]:
-        return nullcontext(_reading_child) if job == READING_JOB else Sandbox(job, *given)
+    @contextmanager
+    def open_sandbox(job: str, *given: Any) -> Iterator[Sandbox]:
+        with lock:
+            yield _reading_children[job]
 
     monkeypatch.setattr(sandbox_files, "Sandbox", open_sandbox)
 

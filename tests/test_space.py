@@ -2,7 +2,9 @@
 
 import importlib.util
 import re
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,33 +17,49 @@ from tools.space import build, card_faults, file_faults
 from tools.trial import start
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "space"
+    build(folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    build(tmp_path / "space")
-    return tmp_path / "space"
+def folder(built: Path) -> Iterator[Path]:
+    """The same, for tests that change its card or add files: both are put back, as copying takes longer."""
+    card, files = (built / "README.md").read_bytes(), {*built.rglob("*")}
+    yield built
+    (built / "README.md").write_bytes(card)
+    for added in {*built.rglob("*")} - files:
+        added.unlink()
 
 
-def test_the_folder_has_what_a_space_runs_and_nothing_else(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == {
+@pytest.fixture
+def copied(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "space"))
+
+
+def test_the_folder_has_what_a_space_runs_and_nothing_else(built: Path) -> None:
+    assert {path.name for path in built.iterdir()} == {
         ".gitattributes", "LICENSE", "README.md", "app.py", "corpora", "docs", "requirements.txt", "spring",
         "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples",
     }  # fmt: skip
-    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", (folder / "README.md").read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", (built / "README.md").read_text(encoding="utf-8"))
     assert links
-    assert [link for link in links if not (folder / link).exists()] == []
-    assert (folder / "spring" / "models" / "tokens" / "smollm2-135m-instruct.safetensors").stat().st_size > 100_000
-    assert len(list(folder.glob("corpora/*/questions.jsonl"))) == 3
-    assert not list(folder.rglob("__pycache__"))
+    assert [link for link in links if not (built / link).exists()] == []
+    assert (built / "spring" / "models" / "tokens" / "smollm2-135m-instruct.safetensors").stat().st_size > 100_000
+    assert len(list(built.glob("corpora/*/questions.jsonl"))) == 3
+    assert not list(built.rglob("__pycache__"))
 
 
-def test_the_front_matter_and_the_files_are_in_order(folder: Path) -> None:
-    assert card_faults(folder) == []
-    assert file_faults(folder) == []
+def test_the_front_matter_and_the_files_are_in_order(built: Path) -> None:
+    assert card_faults(built) == []
+    assert file_faults(built) == []
 
 
-def test_every_binary_file_is_in_lfs(folder: Path) -> None:
-    patterns = [line.split()[0] for line in (folder / ".gitattributes").read_text().splitlines()]
-    binary = {path for path in folder.rglob("*") if path.is_file() and b"\0" in path.read_bytes()}
+def test_every_binary_file_is_in_lfs(built: Path) -> None:
+    patterns = [line.split()[0] for line in (built / ".gitattributes").read_text().splitlines()]
+    binary = {path for path in built.rglob("*") if path.is_file() and b"\0" in path.read_bytes()}
     assert binary
     assert {path for path in binary if not any(path.match(pattern) for pattern in patterns)} == set()
 
@@ -65,8 +83,8 @@ def test_what_a_space_may_have_is_no_fault(folder: Path, key: str, value: object
     assert card_faults(folder) == []
 
 
-def test_of_the_preloaded_model_the_files_that_are_read_are_named(folder: Path) -> None:
-    (preloaded,) = SpaceCard.load(folder / "README.md").data["preload_from_hub"]
+def test_of_the_preloaded_model_the_files_that_are_read_are_named(built: Path) -> None:
+    (preloaded,) = SpaceCard.load(built / "README.md").data["preload_from_hub"]
     repository, files = preloaded.split()
     assert repository == KNOWN_BACKBONES[DEFAULT_BACKBONE].hub_id
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files.split(","))
@@ -114,19 +132,19 @@ def test_what_should_not_be_pushed_is_told(folder: Path, name: str, content: byt
     assert any(fault in line for line in file_faults(folder))
 
 
-def test_links_and_missing_parts_are_told(folder: Path) -> None:
-    (folder / "link").symlink_to("/etc/hostname")
-    for tokens in (folder / "spring" / "models" / "tokens").iterdir():
+def test_links_and_missing_parts_are_told(copied: Path) -> None:
+    (copied / "link").symlink_to("/etc/hostname")
+    for tokens in (copied / "spring" / "models" / "tokens").iterdir():
         tokens.unlink()
-    assert file_faults(folder) == ["link is a link.", "spring/models/tokens/*.safetensors is missing."]
+    assert file_faults(copied) == ["link is a link.", "spring/models/tokens/*.safetensors is missing."]
 
 
 @pytest.mark.model
 def test_it_starts_and_answers_where_spaces_is_installed_without_zero_gpu(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
         "SPRING_CACHE", str(cache_folder())
     )  # with the default backbone as other tests have converted it
     assert importlib.util.find_spec("spaces") is not None
-    assert "Edvard Quillane" in start(folder, Path(sys.executable))
+    assert "Edvard Quillane" in start(copied, Path(sys.executable))

@@ -29,15 +29,6 @@ def test_broken_files_are_read_or_refused_in_a_sentence(suffix: str, reader: San
     assert not (tmp_path / "kept").exists()
 
 
-@pytest.mark.usefixtures("pt_child")
-def test_broken_token_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
-    fuzzer = Fuzzer(SEED, tmp_path / "kept")
-    fuzzer.token_files(3)
-    print(f"seed {SEED}: {fuzzer.counts}")
-    assert fuzzer.counts["tokens"]["refused"] > 0
-    assert not (tmp_path / "kept").exists()
-
-
 def test_what_is_a_sentence() -> None:
     assert is_sentence("it is empty; save it again")
     assert not is_sentence("")

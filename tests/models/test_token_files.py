@@ -15,6 +15,7 @@ from spring.models import token_files
 from spring.models.token_files import read_pt
 from spring.models.virtual_tokens import MAX_NORM, VirtualTokens
 from tests.conftest import one_line
+from tests.support.fuzz import Fuzzer
 
 NOT_PLAIN = "it is not a plain float tensor as torch.save writes it; use .safetensors"
 
@@ -211,3 +212,11 @@ def test_sizes_that_are_stated_wrongly_are_shown_shortly(tmp_path: Path) -> None
 
 def test_the_limits_of_tokens_hold_the_largest_matrix() -> None:
     assert 1024 * 65_536 * 4 + token_files.MOST_HEADER < token_files.MOST_BYTES
+
+
+def test_broken_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    fuzzer = Fuzzer(20_261_124, tmp_path / "kept")
+    fuzzer.token_files(3)
+    print(fuzzer.counts)
+    assert fuzzer.counts["tokens"]["refused"] > 0
+    assert not (tmp_path / "kept").exists()

@@ -10,11 +10,9 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
-import torch
 from hypothesis import strategies as st
 from lxml import etree
 
-from spring.models.virtual_tokens import VirtualTokens
 from tests.support.files import CORPORA, encrypted, pdf, saved, word_file
 from tests.support.hostile import TOO_SLOW, hostile_files
 from tests.support.whole_files import WHOLE
@@ -212,6 +210,10 @@ def files(suffix: str) -> st.SearchStrategy[bytes]:
 
 def whole_token_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Small files in all types, as the mutations start from them."""
+    import torch  # takes a second, which documents do without
+
+    from spring.models.virtual_tokens import VirtualTokens
+
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
         matrix = torch.randn(5, 8, generator=torch.Generator().manual_seed(1)).to(dtype)
         torch.save(matrix, folder / "whole.pt")

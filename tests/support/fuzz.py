@@ -21,8 +21,6 @@ from hypothesis import strategies as st
 from spring.data.sandbox.files import checked, document
 from spring.data.sandbox.parent import DAMAGED, TOO_BIG, TOO_SLOW, FileRefused, Sandbox, SandboxError
 from spring.errors import TokenFileError
-from spring.models.token_files import PT_LIMITS
-from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
 from spring.settings import READING_LIMITS
 from tests.support.broken_files import FORMATS, broken_token_file, files, seeds, whole_token_files
@@ -112,6 +110,9 @@ class Fuzzer:
 
     def token_files(self, count: int) -> None:
         """Token files, through all that the command line does with them."""
+        from spring.models.token_files import PT_LIMITS  # with torch, which takes a second
+        from spring.models.virtual_tokens import VirtualTokens
+
         with tempfile.TemporaryDirectory() as folder:
             whole = [*whole_token_files(Path(folder))]
 

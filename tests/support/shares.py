@@ -5,6 +5,7 @@ With pytest-xdist's other ways every process collects all tests, which takes eac
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,15 @@ def _number(config: pytest.Config) -> int | None:
 class Shares(EachScheduling):  # type: ignore[misc]
     """Let every process run its share, and count the tests of all."""
 
-    def schedule(self) -> None:
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """Let a process begin when it has collected, however long the others take; xdist waits for the last."""
+        super().add_node_collection(node, collection)
         self.config.stash[SESSION].testscollected = sum(map(len, self.node2collection.values()))
-        super().schedule()
+        if not self.node2pending[node]:  # else it takes the place of one that died
+            self.node2pending[node] += range(len(collection))
+            node.send_runtest_all()
+            node.shutdown()
+            self._started.append(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares | None:

@@ -14,7 +14,6 @@ import gradio as gr
 import pytest
 from gradio import route_utils
 from gradio.route_utils import FileUploadProgress
-from gradio.routes import App
 from gradio.state_holder import SessionState
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
@@ -55,8 +54,6 @@ def plain(now: list[float]) -> Iterator[gr.Blocks]:
     with gr.Blocks(analytics_enabled=False) as demo:
         tab, text, button = gr.State("Compare"), gr.Textbox(), gr.Button()
         button.click(lambda *_: ("Sweep", "answer", gr.Button(interactive=False)), [tab, text], [tab, text, button])
-    demo.queue()
-    demo.app = App.create_app(demo)
     yield demo
     demo.close(verbose=False)
 

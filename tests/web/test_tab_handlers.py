@@ -41,6 +41,7 @@ from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import RequestQueue
 from tests.conftest import PASSAGES, QUESTION
 
+pytestmark = pytest.mark.usefixtures("reading_child")
 ME = SimpleNamespace(session_hash="me")
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1}"
 QUESTIONS = [Question(f"q{i}", QUESTION, ("nine",)) for i in range(4)]
