@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,17 @@ assert one_thread  # sums in the same order here too
 HOSTILE = "<script>alert(1)</script>{{ 7 * 7 }}"
 
 
-def run(backbone: Backbone, folder: Path, resume: bool = False) -> None:
+def run(backbone: Backbone, folder: Path, resume: bool = False, **watch: Callable[[Path], None]) -> None:
     drawn = examples(backbone)
     dev = [drawn.dev_example(question, 2, (1, 50)) for question in QUESTIONS[:2]]
-    learn([backbone], drawn, backbone.initial_virtual_tokens(), SETTINGS, folder, dev, resume, watch=write_curve)
+    learn([backbone], drawn, backbone.initial_virtual_tokens(), SETTINGS, folder, dev, resume, **watch)
 
 
 def test_interrupted_and_resumed_it_is_the_same_file(
     tiny_llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny_llama, tmp_path / "whole")
+    write_curve(tmp_path / "whole")
     with monkeypatch.context() as patch:
         original = TrainingSettings.rate
 
@@ -37,9 +39,9 @@ def test_interrupted_and_resumed_it_is_the_same_file(
 
         patch.setattr(TrainingSettings, "rate", rate)
         with pytest.raises(Interrupted):
-            run(tiny_llama, tmp_path / "cut")
+            run(tiny_llama, tmp_path / "cut", watch=write_curve)
     assert "<p>3 steps." in (tmp_path / "cut" / CURVE).read_text()  # it can be looked at meanwhile
-    run(tiny_llama, tmp_path / "cut", resume=True)
+    run(tiny_llama, tmp_path / "cut", resume=True, watch=write_curve)
     whole = (tmp_path / "whole" / CURVE).read_bytes()
     assert (tmp_path / "cut" / CURVE).read_bytes() == whole
     assert whole.count(b"<tr><td>") == 3  # the evaluations on dev
