@@ -14,7 +14,7 @@ SERVED_AT_ONCE = 16
 DecodeStep = Literal["auto", "eager", "static"]
 # How often a thread of OpenMP's looks for work before it sleeps. Where another process wants the core, the library's
 # own 300,000 times are milliseconds for each of the hundreds of products of a token.
-SHORT_SPINS: Mapping[str, str] = MappingProxyType({"GOMP_SPINCOUNT": "5000"})
+SHORT_SPINS: Mapping[str, str] = MappingProxyType({"GOMP_SPINCOUNT": "20000"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ from transformers import LlamaForCausalLM, PreTrainedModel
 from spring.generation.attention_products import can_multiply_bf16
 from spring.generation.kv_cache import BufferedLayer
 from spring.generation.shared_prefix import Layers, attend_to, takes_shared_prefix
-from spring.models.int8 import round_rows
+from spring.models.int8 import join_int8, products_in_int8
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
-from spring.models.rounding import join
+from spring.models.rounding import PackedWeights, join
 
 LINEARS = [f"self_attn.{name}_proj" for name in "qkvo"] + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
 Product: TypeAlias = Callable[[Tensor], Tensor]
@@ -129,7 +129,7 @@ def _layers(layer: Any) -> tuple[Layer, Layer]:
     """A layer for few rows, with the packed weights, and for many."""
     norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
     linears = [cast(PackedLinear, layer.get_submodule(name)) for name in LINEARS]
-    q, k, v, o, gate, up, down = (linear.packed for linear in linears)
+    q, k, v, o, gate, up, down = (linear.packed for linear in linears if isinstance(linear.packed, PackedWeights))
     query_key_value, gate_up = join((q, k, v)), join((gate, up))
     few = Layer(
         *norms,
@@ -138,21 +138,14 @@ def _layers(layer: Any) -> tuple[Layer, Layer]:
         partial(_halves, gate_up.product) if gate_up else _each(gate.product, up.product),
         down.product,
     )
-    q_k_v, o_, gate_and_up, down_ = map(_for_many_rows, (linears[:3], linears[3:4], linears[4:6], linears[6:]))
-    return few, Layer(*norms, _side_by_side(q_k_v), _side_by_side(o_), gate_and_up, _side_by_side(down_))
-
-
-def _for_many_rows(linears: Sequence[PackedLinear]) -> Products:
-    """By the weights themselves: the last layer may go on with few rows, which its module would multiply otherwise."""
+    # By the weights themselves: the last layer may go on with few rows, which its modules would multiply otherwise.
     int8 = [linear.int8 for linear in linears if linear.int8 is not None]
-    if not int8:
-        return _each(*(partial(functional.linear, weight=linear.weight) for linear in linears))
-
-    def products(states: Tensor) -> Sequence[Tensor]:
-        rows = round_rows(states)
-        return [weights.times(rows) for weights in int8]
-
-    return products
+    if int8:
+        q8, k8, v8, o8, gate8, up8, down8 = int8
+        together = partial(products_in_int8, (gate8, up8))
+        return few, Layer(*norms, join_int8((q8, k8, v8)).product, o8.product, together, down8.product)
+    whole = [partial(functional.linear, weight=linear.weight) for linear in linears]
+    return few, Layer(*norms, _side_by_side(_each(*whole[:3])), whole[3], _each(*whole[4:6]), whole[6])
 
 
 def _each(*products: Product) -> Products:
@@ -160,11 +153,7 @@ def _each(*products: Product) -> Products:
 
 
 def _side_by_side(products: Products) -> Product:
-    def product(states: Tensor) -> Tensor:
-        parts = products(states)
-        return parts[0] if len(parts) == 1 else torch.cat(list(parts), -1)
-
-    return product
+    return lambda states: torch.cat(list(products(states)), -1)
 
 
 def _halves(product: Product, states: Tensor) -> Sequence[Tensor]:

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 
@@ -51,7 +52,8 @@ class Stream:
         check_ks(self.virtual, len(host.tokens))
         self.started = time.perf_counter()
         self.host, self.backbone, self.options = host, host.backbone, options
-        encoded = [self.backbone.tokenization.encode(request.prompt, request.chat) for request in requests]
+        encode = cache(self.backbone.tokenization.encode)  # most requests have the same prompt
+        encoded = [encode(request.prompt, request.chat) for request in requests]
         self.before = [tuple(before) for before, _ in encoded]
         self.after = [after for _, after in encoded]
         # Where the tokens stand at the front, at least one is read: an empty cache has no shape. k = 0 masks it.

@@ -1,12 +1,13 @@
 """Products of many rows in 8-bit integers, in half of fp32's time on processors with instructions for it (VNNI).
 
 Weights have a scale for each output, states one for each row. A few channels of a model's states are many times as
-large as the others, which would be left with a few levels. So each block of 64 channels, of states and of weights, is
+large as the others, which would be left with a few levels. So each block of 32 channels, of states and of weights, is
 turned by a Hadamard matrix: products stay what they are, and what is large is spread over its block (QuaRot,
 https://arxiv.org/abs/2404.00456, here within each layer). Without it the logits are seven times as far off
 (`python -m benchmarks.rounding`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import gcd, sqrt
@@ -14,7 +15,7 @@ from math import gcd, sqrt
 import torch
 from torch import Tensor
 
-BLOCK = 64  # channels that are turned together; a power of two
+BLOCK = 32  # channels that are turned together; a power of two
 LEVELS = 127
 
 
@@ -40,13 +41,14 @@ class Int8Weights:
     def times(self, rows: Int8Rows) -> Tensor:
         """Multiply rounded rows, of which there may be several products: (rows, out), fp32."""
         sums: Tensor = torch._int_mm(rows.levels, self.levels.t())
-        return sums.float().mul_(self.scales).mul_(rows.scales)
+        # In place: memory of this size is taken from the system each time.
+        return sums.view(torch.float32).copy_(sums).mul_(self.scales).mul_(rows.scales)
 
 
 def round_rows(input: Tensor) -> Int8Rows:
     """Round rows (rows, in) to 8 bits."""
     turned = _turned(input.float())
-    scales = turned.abs().amax(1, keepdim=True).div_(LEVELS)
+    scales = torch.maximum(turned.amax(1, keepdim=True), turned.amin(1, keepdim=True).neg_()).div_(LEVELS)
     # A row of zeros has the scale 0, and levels of 0 whatever it is divided by.
     levels = turned.mul_(scales.clamp(min=torch.finfo(torch.float32).tiny).reciprocal_()).round_()
     return Int8Rows(levels.to(torch.int8), scales)
@@ -56,6 +58,17 @@ def pack_int8(weight: Tensor) -> Int8Weights:
     """Round a matrix (out, in) to 8 bits."""
     rounded = round_rows(weight)
     return Int8Weights(rounded.levels, rounded.scales[:, 0].clone())
+
+
+def products_in_int8(matrices: Sequence[Int8Weights], input: Tensor) -> list[Tensor]:
+    """Products of the same rows (rows, in), which are rounded once: (rows, out) each, fp32."""
+    rows = round_rows(input)
+    return [weights.times(rows) for weights in matrices]
+
+
+def join_int8(parts: Sequence[Int8Weights]) -> Int8Weights:
+    """Matrices with the same input as one, for a product instead of several."""
+    return Int8Weights(torch.cat([part.levels for part in parts]), torch.cat([part.scales for part in parts]))
 
 
 def _turned(rows: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from spring.models.compute import compute_type
 from spring.models.int8 import Int8Weights
-from spring.models.packed_linear import Packed, pack, use_packed
+from spring.models.packed_linear import FewRows, Packed, pack, use_packed
 from spring.models.rounding import PackedWeights
 from spring.models.size import BESIDE
 
-VERSION = 2  # of the rounding; another one makes new files
+VERSION = 3  # of the rounding; another one makes new files
 PACKED = "packed.safetensors"
 HEX = 16  # digits of the hash in a folder's name
 
@@ -55,11 +55,15 @@ def read_packed_model(folder: Path, precision: str) -> PreTrainedModel | None:
     use_packed(
         model,
         Packed(
-            {name: PackedWeights(tensors[f"{name}.few.levels"], tensors[f"{name}.few.scales"]) for name in few},
+            {name: _for_few_rows(tensors[f"{name}.few.levels"], tensors[f"{name}.few.scales"]) for name in few},
             {name: Int8Weights(tensors[f"{name}.many.levels"], tensors[f"{name}.many.scales"]) for name in many},
         ),
     )
     return model
+
+
+def _for_few_rows(levels: Tensor, scales: Tensor) -> FewRows:
+    return Int8Weights(levels, scales) if scales.ndim == 1 else PackedWeights(levels, scales)
 
 
 def pack_model(model: PreTrainedModel, precision: str, folder: Path | None, report: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ hundreds of rows share each weight, and what counts is how fast the processor mu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from spring.models.int8 import Int8Weights, pack_int8
 from spring.models.rounding import PackedWeights, can_be_packed, pack_4_bits, pack_8_bits
 
 MOST_ROWS = 16  # for more the plain product is the faster one
+FewRows: TypeAlias = PackedWeights | Int8Weights
+"""A matrix that is multiplied with few rows."""
 
 
 class PackedLinear(nn.Linear):
@@ -28,7 +31,7 @@ class PackedLinear(nn.Linear):
 
     """
 
-    def __init__(self, linear: nn.Linear, packed: PackedWeights, int8: Int8Weights | None = None) -> None:
+    def __init__(self, linear: nn.Linear, packed: FewRows, int8: Int8Weights | None = None) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         self.weight = linear.weight if int8 is None else None  # type: ignore[assignment]
         self.bias = linear.bias
@@ -52,7 +55,7 @@ class PackedLinear(nn.Linear):
 class Packed:
     """The packed weights of a model, by the layer's name."""
 
-    few: Mapping[str, PackedWeights]
+    few: Mapping[str, FewRows]
     many: Mapping[str, Int8Weights]  # empty where many rows are multiplied with the layers' own weights
 
 
@@ -63,7 +66,7 @@ def pack(model: PreTrainedModel, int8: bool) -> Packed:
 
     Args:
         model: its weights as they were stored.
-        int8: whether many rows are multiplied in 8 bits, the output layer's apart.
+        int8: whether the processor multiplies 8-bit integers fast: many rows, and few with the output layer.
 
     """
     head = model.get_output_embeddings()
@@ -73,10 +76,10 @@ def pack(model: PreTrainedModel, int8: bool) -> Packed:
         if type(module) is nn.Linear and can_be_packed(module.weight)
     }
     of_head = {name for name in weights if model.get_submodule(name) is head}
-    return Packed(
-        {name: (pack_8_bits if name in of_head else pack_4_bits)(weight) for name, weight in weights.items()},
-        {name: pack_int8(weight) for name, weight in weights.items() if int8 and name not in of_head},
-    )
+    few: dict[str, FewRows] = {name: pack_4_bits(weight) for name, weight in weights.items() if name not in of_head}
+    few |= {name: (pack_int8 if int8 else pack_8_bits)(weights[name]) for name in of_head}
+    many = {name: pack_int8(weight) for name, weight in weights.items() if int8 and name not in of_head}
+    return Packed(few, many)
 
 
 def use_packed(model: PreTrainedModel, packed: Packed) -> None:

@@ -17,6 +17,7 @@ from spring.models import loader, memory, precision
 from spring.models.backbone import Backbone
 from spring.models.bundled import embedded_model
 from spring.models.catalog import KNOWN_BACKBONES
+from spring.models.int8 import Int8Weights
 from spring.models.loader import load_backbone
 from spring.models.packed_files import packed_folder
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
@@ -137,8 +138,10 @@ def test_every_layer_that_can_be_is_packed(int4: Backbone) -> None:
     kinds = {name.rpartition(".")[2]: type(module) for name, module in int4.model.named_modules()}
     assert {kind for name, kind in kinds.items() if name.endswith("_proj")} == {PackedLinear}
     head = int4.model.get_output_embeddings()
-    if isinstance(head, PackedLinear):
-        assert head.packed.columns == 2 * head.in_features  # 8 bits
+    if isinstance(head, PackedLinear):  # 8 bits: as integers, or as two levels of four
+        assert head.int8 is None
+        assert isinstance(head.packed, Int8Weights) == (int4.precision == "int4-int8")
+        assert isinstance(head.packed, Int8Weights) or head.packed.columns == 2 * head.in_features
     assert {parameter.dtype for parameter in int4.model.parameters()} == {PRECISIONS[int4.precision]}
     assert int4.precision_reason == "as asked for"
 

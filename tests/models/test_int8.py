@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spring.models.int8 import BLOCK, Int8Weights, pack_int8, round_rows
+from spring.models.int8 import BLOCK, Int8Weights, join_int8, pack_int8, products_in_int8
 from spring.models.packed_linear import MOST_ROWS, PackedLinear
 from spring.models.rounding import pack_4_bits
 
@@ -18,7 +18,7 @@ def off(weights: Int8Weights, weight: torch.Tensor, input: torch.Tensor) -> floa
     return float((weights.product(input) - exact).norm() / exact.norm())
 
 
-@pytest.mark.parametrize("columns", [32, 96, 128, 576])  # of which 32 and 96 have blocks of 32
+@pytest.mark.parametrize("columns", [16, 96, 128, 576])  # of which 16 has a block of 16
 def test_products_are_off_by_a_hundredth(columns: int) -> None:
     weight, input = random(48, columns), random(40, columns, seed=2)
     assert off(pack_int8(weight), weight, input) < 0.02
@@ -32,7 +32,7 @@ def test_a_channel_that_is_a_hundred_times_as_large_leaves_the_others_their_leve
     weight[:, 7] /= 100  # so that the others decide
     turned = off(pack_int8(weight), weight, input)
     monkeypatch.setattr("spring.models.int8.BLOCK", 1)
-    assert off(pack_int8(weight), weight, input) > 3 * turned
+    assert off(pack_int8(weight), weight, input) > 2 * turned
 
 
 def test_a_row_does_not_depend_on_the_others() -> None:
@@ -54,11 +54,12 @@ def test_the_rows_type_comes_back() -> None:
     assert pack_int8(random(16, 64)).product(random(3, 64).bfloat16()).dtype == torch.bfloat16
 
 
-def test_rounded_rows_serve_several_products() -> None:
-    first, second, input = pack_int8(random(16, 64)), pack_int8(random(32, 64, seed=3)), random(20, 64, seed=2)
-    rows = round_rows(input)
-    assert torch.equal(first.times(rows), first.product(input))
-    assert torch.equal(second.times(rows), second.product(input))
+def test_rounded_rows_serve_several_products_or_one_of_the_joined_matrices() -> None:
+    matrices, input = (pack_int8(random(16, 64)), pack_int8(random(32, 64, seed=3))), random(20, 64, seed=2)
+    each = [matrix.product(input) for matrix in matrices]
+    for found, exact in zip(products_in_int8(matrices, input), each, strict=True):
+        assert torch.equal(found, exact)
+    assert torch.equal(join_int8(matrices).product(input), torch.cat(each, 1))
 
 
 @pytest.mark.parametrize("bias", [True, False])
