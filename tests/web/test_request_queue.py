@@ -122,6 +122,18 @@ def test_who_never_connects_never_runs(clock) -> None:
     assert queue.idle
 
 
+def test_who_has_not_connected_yet_holds_nobody_up_and_does_not_count() -> None:
+    gone = {"silent": float("inf"), "other": float("inf"), "third": 0.0}
+    queue = RequestQueue(away=lambda visitor: gone[visitor])
+    silent, other, third = (taken(queue, visitor) for visitor in gone)
+    assert queue._place(silent, None) == queue._place(other, None) == 0
+    gone["other"] = 0.0
+    assert queue._place(other, 0) is None
+    assert other.started is not None
+    assert queue._place(third, None) == 1  # the next, when the other has ended
+    assert queue._place(silent, 0) == 1
+
+
 def test_places_are_bounded_and_so_are_those_of_an_address(clock) -> None:
     queue = RequestQueue(places=2)
     assert runs(queue, taken(queue, "a", "home"))

@@ -189,6 +189,8 @@ class RequestQueue:
     def _place(self, queued: QueuedRequest, shown: int | None) -> int | None:
         """The place, 0 while the visitor's connection is awaited, None if there is nothing to wait for.
 
+        Those whose connection is awaited too hold nobody up, and do not count.
+
         Checks once: at once the first time, later after a moment or a change.
         """
         with self._changed:
@@ -198,8 +200,8 @@ class RequestQueue:
                 self._changed.wait(POLL_SECONDS)
             if queued.over or self._may_run(queued):
                 return None
-            place = self._waiting.index(queued)
-            return 0 if not place and len(self._running) < self._at_once else place + 1
+            before = sum(other.is_connected for other in self._waiting[: self._waiting.index(queued)])
+            return 0 if not before and len(self._running) < self._at_once else before + 1
 
     def _enter(self, queued: QueuedRequest) -> None:
         self._drop_ended()
