@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, TimeoutError, sync_playwright
 
+from spring.web.tabs.browser_storage import FORM
 from tests.support.servers import HANG, Server, start, stop
 
 CHROMIUM = shutil.which("chromium")
@@ -173,8 +174,10 @@ class Visitor:
         self.unfold()
         if not self.page.locator("#max_new_tokens").is_visible():
             self.page.get_by_text("Advanced settings").click()
-        taken = f"document.querySelector('#max_new_tokens input[type=range]').value == '{tokens}'"
-        for _ in range(TRIES):  # what is typed while the page is still being drawn is lost
+        # The slider may show what Gradio has not taken, as the page is still being drawn or filled in: that is lost.
+        self.wait("window.springRestored")
+        taken = f"JSON.parse(sessionStorage.getItem('{FORM}'))?.max_new_tokens === {tokens}"
+        for _ in range(TRIES):
             self.page.fill("#max_new_tokens input[type=number]", str(tokens))
             self.page.press("#max_new_tokens input[type=number]", "Tab")
             with suppress(TimeoutError):
