@@ -248,8 +248,9 @@ def _reading_children() -> Iterator[dict[str, Sandbox]]:
 
 @pytest.fixture
 def reading_child(_reading_children: dict[str, Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all documents of a module be read in the same child, and all questions: starting one takes longer than to
-    read them. Limits and Stop are those of whoever reads own files.
+    """Let a module's documents be read in one child, and its questions in another: starting one takes longer.
+
+    Limits are those for own files, and nobody presses Stop.
     """
     lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Products of many rows in 8-bit integers, in half of fp32's time on processors with instructions for it (VNNI).
+"""Products in 8-bit integers: of many rows in half of fp32's time on processors with instructions for it (VNNI).
 
 Weights have a scale for each output, states one for each row. A few channels of a model's states are many times as
 large as the others, which would be left with a few levels. So each block of 32 channels, of states and of weights, is

@@ -1,7 +1,8 @@
 """The precisions int4: linear layers with 4-bit weights for few rows, beside bf16 or 8-bit weights for many.
 
 To write, each token reads every weight once for a handful of rows: fewer bytes take less time. To read passages,
-hundreds of rows share each weight, and what counts is how fast the processor multiplies: bf16 or 8-bit integers.
+hundreds of rows share each weight, and what counts is how fast the processor multiplies: bf16 or 8-bit integers. The
+output layer has 8 bits for few rows; as integers, where those are fast.
 """
 
 from collections.abc import Mapping
