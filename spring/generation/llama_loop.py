@@ -66,7 +66,7 @@ class LlamaLoop:
         self._width = cast(int, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         self._heads = config.num_attention_heads
         self._turned = self._heads + cast(int, config.num_key_value_heads)  # heads that have a position
-        self._epsilon, self._last_norm = config.rms_norm_eps, cast(Tensor, model.model.norm.weight)
+        self._epsilon, self._last_norm = torch.tensor(float(config.rms_norm_eps)), cast(Tensor, model.model.norm.weight)
         self._rotation, self.head = model.model.rotary_emb.forward, model.lm_head.forward
         layers = [_layers(layer) for layer in cast(Sequence[Any], model.model.layers)]
         self._few, self._many = [few for few, _ in layers], [many for _, many in layers]
@@ -100,7 +100,7 @@ class LlamaLoop:
         states = embeddings.view(-1, hidden)
         layers = self._few if len(states) <= MOST_ROWS else self._many
         for index, layer in enumerate(layers):
-            heads = layer.query_key_value(self._normed(states, layer.norm)).view(rows, length, -1, self._width)
+            heads = layer.query_key_value(self.normed(states, layer.norm)).view(rows, length, -1, self._width)
             turned = _rotated(heads[:, :, : self._turned].transpose(1, 2), cosines, sines)
             query, key = turned[:, : self._heads], turned[:, self._heads :]
             own = cache[index].update(key, heads[:, :, self._turned :].transpose(1, 2))
@@ -111,9 +111,9 @@ class LlamaLoop:
                     return embeddings[:, :0]
             attended = attend_to(query, *own, mask, scale, None if shared is None else shared[index])
             states = layer.output(attended.reshape(len(states), -1)).add_(states)
-            gate, up = layer.gate_up(self._normed(states, layer.mlp_norm))
-            states = layer.down(functional.silu(gate).mul_(up)).add_(states)
-        return self._normed(states, self._last_norm).view(rows, -1, hidden)
+            gate, up = layer.gate_up(self.normed(states, layer.mlp_norm))
+            states = layer.down(functional.silu(gate, inplace=True).mul_(up)).add_(states)
+        return self.normed(states, self._last_norm).view(rows, -1, hidden)
 
     def _signed_rotation(self, embeddings: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines (rows, 1, length, width) of the positions; sines of the first half are negative."""
@@ -121,8 +121,11 @@ class LlamaLoop:
         half = self._width // 2
         return cosines, torch.cat((-sines[..., :half], sines[..., half:]), -1)
 
-    def _normed(self, states: Tensor, weight: Tensor) -> Tensor:
-        return functional.rms_norm(states.float(), weight.shape, eps=self._epsilon).to(states.dtype).mul_(weight)
+    def normed(self, states: Tensor, weight: Tensor) -> Tensor:
+        """Divide states (rows, hidden) by the root of their mean square: by lengths, which is half the operations."""
+        lengths = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=torch.float32)
+        factors = torch.addcmul(self._epsilon, lengths, lengths, value=1 / states.shape[-1]).rsqrt_()
+        return (states * factors).to(states.dtype).mul_(weight)
 
 
 def _layers(layer: Any) -> tuple[Layer, Layer]:

@@ -96,13 +96,13 @@ def _attend_to_both(
     if length > 1:
         group = query.shape[2] // length
         mask = mask[:, :, None].expand(-1, -1, group, -1, -1).flatten(2, 3)
-    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    flash = torch._scaled_dot_product_flash_attention_for_cpu
     together = query.transpose(0, 1).reshape(1, heads, -1, width)
     of_prefix, prefix_sums = flash(together, shared_keys, shared_values, scale=scale)
     of_tail, tail_sums = flash(query, key, value, attn_mask=mask, scale=scale)
-    of_prefix, prefix_sums = (part[0].unflatten(1, (rows, -1)).transpose(0, 1) for part in (of_prefix, prefix_sums))
-    share = torch.sigmoid(prefix_sums - tail_sums)[..., None]
-    joined = torch.lerp(of_tail, of_prefix, share.to(of_tail.dtype))
+    of_prefix, prefix_sums = of_prefix.view(heads, rows, -1, width), prefix_sums.view(heads, rows, -1)
+    share = torch.sigmoid_(prefix_sums.transpose(0, 1) - tail_sums)[..., None]
+    joined = torch.lerp(of_tail, of_prefix.transpose(0, 1), share.to(of_tail.dtype))
     return joined.view(rows, -1, length, width).transpose(1, 2).contiguous()
 
 

@@ -82,18 +82,14 @@ class SharedRows(Rows):
         """Make the rows' cache and masks from the sequence of all questions."""
         rows, length = len(self.inputs), self.most_virtual + self.questions
         visible = torch.ones((rows, length + self.new_tokens), dtype=torch.bool)
+        slots = torch.zeros((rows, length), dtype=torch.long)  # of the sequence; padding may be any, as it is hidden
+        slots[:, : self.most_virtual] = torch.arange(self.most_virtual)
+        end = self.most_virtual
         for place, row in enumerate(self.inputs):
+            begin, end = end, end + len(row.question)
+            slots[place, length - len(row.question) :] = torch.arange(begin, end)
             visible[place, row.virtual_tokens : length - len(row.question)] = False
         self.masks = RowMasks(self.backbone, visible, self._passages)
         self.cache = new_cache(len(packed), length + self.new_tokens)
         for layer, source in zip(cast(list[BufferedLayer], self.cache.layers), packed, strict=True):
-            layer.lazy_initialization(source.keys.expand(rows, -1, -1, -1), source.values.expand(rows, -1, -1, -1))
-            layer.extend(length)
-            for states, read in ((layer.keys, source.keys[0]), (layer.values, source.values[0])):
-                states[:, :, : self.most_virtual] = read[:, : self.most_virtual]
-                begin = self.most_virtual
-                for place, row in enumerate(self.inputs):
-                    question = length - len(row.question)
-                    states[place, :, self.most_virtual : question] = 0  # hidden, but NaN times 0 would be NaN
-                    states[place, :, question:] = read[:, begin : begin + len(row.question)]
-                    begin += len(row.question)
+            layer.update(*(read[0][:, slots].transpose(0, 1) for read in (source.keys, source.values)))

@@ -41,8 +41,8 @@ class PackedWeights:
         rounded = input.bfloat16()
         if self.columns > input.shape[1]:
             rounded = torch.cat((rounded, rounded), dim=1)
-        output: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rounded, self.levels, GROUP, self.scales)
-        return output.to(input.dtype)
+        output: Tensor = torch._weight_int4pack_mm_for_cpu(rounded, self.levels, GROUP, self.scales)
+        return output.type_as(input)
 
 
 def join(parts: Sequence[PackedWeights]) -> PackedWeights | None:
@@ -89,4 +89,4 @@ def _divisor(scale: Tensor) -> Tensor:
 def _packed(levels: Tensor, scale: Tensor, zero: Tensor) -> PackedWeights:
     """Levels (out, columns), scales and zeros (out, groups) as the product takes them."""
     scales = torch.stack((scale, zero), dim=2).transpose(0, 1).to(torch.bfloat16).contiguous()
-    return PackedWeights(torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.to(torch.int32), 1), scales)
+    return PackedWeights(torch._convert_weight_to_int4pack_for_cpu(levels.to(torch.int32), 1), scales)

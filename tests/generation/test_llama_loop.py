@@ -1,10 +1,12 @@
-"""The loop over a packed Llama's layers gives the very logits of transformers' modules."""
+"""The loop over a packed Llama's layers gives the very logits of transformers' modules, but for how it norms."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from spring.generation import forward
 from spring.generation.kv_cache import Prefix, new_cache
@@ -31,6 +33,11 @@ def packed(request: pytest.FixtureRequest, tiny_llama_folder: Path) -> Backbone:
     return backbone
 
 
+def as_the_modules(_: LlamaLoop, states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    epsilon = 1e-6  # of the tiny model
+    return functional.rms_norm(states.float(), weight.shape, eps=epsilon).to(states.dtype) * weight
+
+
 def logits_of_steps(backbone: Backbone, kind: type[Rows]) -> list[torch.Tensor]:
     """Logits of three rows' steps, before and after one of them ends."""
     with torch.inference_mode():
@@ -50,12 +57,23 @@ def logits_of_steps(backbone: Backbone, kind: type[Rows]) -> list[torch.Tensor]:
         return logits
 
 
+def test_states_are_normed_as_the_modules_norm_them(packed: Backbone) -> None:
+    norm, loop = packed.model.get_submodule("model.norm"), loop_of(packed.model)
+    assert isinstance(norm, LlamaRMSNorm)
+    assert loop is not None
+    states = torch.randn(3, len(norm.weight), dtype=packed.model.dtype, generator=torch.Generator().manual_seed(1))
+    states *= torch.tensor([[100.0], [1], [1e-3]])  # beside the last, the norm's epsilon counts
+    with torch.inference_mode():
+        torch.testing.assert_close(loop.normed(states, norm.weight), norm(states))
+
+
 @pytest.mark.parametrize("kind", [SharedRows, StackedRows])
 def test_the_logits_are_bit_for_bit_those_of_the_modules(
     packed: Backbone, monkeypatch: pytest.MonkeyPatch, kind: type[Rows]
 ) -> None:
     counted: list[tuple[int, ...]] = []
     run = LlamaLoop.run
+    monkeypatch.setattr(LlamaLoop, "normed", as_the_modules)
     monkeypatch.setattr(
         LlamaLoop, "run", lambda *args, **more: counted.append(tuple(args[1].shape[:2])) or run(*args, **more)
     )
