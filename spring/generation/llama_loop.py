@@ -112,7 +112,7 @@ class LlamaLoop:
             attended = attend_to(query, *own, mask, scale, None if shared is None else shared[index])
             states = layer.output(attended.reshape(len(states), -1)).add_(states)
             gate, up = layer.gate_up(self.normed(states, layer.mlp_norm))
-            states = layer.down(functional.silu(gate, inplace=True).mul_(up)).add_(states)
+            states = layer.down(functional.silu(gate).mul_(up)).add_(states)
         return self.normed(states, self._last_norm).view(rows, -1, hidden)
 
     def _signed_rotation(self, embeddings: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,13 @@
 """The loop over a packed Llama's layers gives the very logits of transformers' modules, but for how it norms."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from spring.generation import forward
@@ -26,9 +28,25 @@ IDS = tuple(range(40, 90))
 QUESTIONS = ([5, 6, 7], [8, 9], [5, 6, 7, 8, 9, 10])
 
 
-@pytest.fixture(scope="module", params=["int4", "int4-int8", "int4-fp32"])
-def packed(request: pytest.FixtureRequest, tiny_llama_folder: Path) -> Backbone:
-    backbone = load_backbone(str(tiny_llama_folder), request.param)
+@pytest.fixture(scope="module")
+def joined_folder(tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama with layers of a width at which their products are joined, as the embedded model's are."""
+    folder = tmp_path_factory.mktemp("models") / "joined"
+    shutil.copytree(tiny_llama_folder, folder, ignore=shutil.ignore_patterns("*int4*"))
+    config = LlamaConfig.from_pretrained(folder, head_dim=32, intermediate_size=128)
+    torch.manual_seed(3)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(name, precision) for name in ("tiny_llama", "joined") for precision in ("int4", "int4-int8", "int4-fp32")],
+    ids="-".join,
+)
+def packed(request: pytest.FixtureRequest) -> Backbone:
+    name, precision = request.param
+    backbone = load_backbone(str(request.getfixturevalue(f"{name}_folder")), precision)
     prepare_attention(backbone.model)
     return backbone
 
@@ -85,7 +103,8 @@ def test_the_logits_are_bit_for_bit_those_of_the_modules(
     # Behind the questions the last layer's attention has the last queries alone, for which other kernels round.
     assert torch.allclose(first, its_first, atol=0.1 if packed.model.dtype == torch.bfloat16 else 1e-4)
     for one, other in zip(later, its_later, strict=True):
-        assert torch.equal(one, other)
+        # One product for several may differ in the last bit, and a state beside it in its 8-bit level.
+        assert torch.allclose(one, other, rtol=0, atol=0.1 if packed.name == "joined" else 0)
 
 
 def test_other_models_are_left_to_transformers(
