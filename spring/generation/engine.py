@@ -14,7 +14,7 @@ from spring.generation.fitting import fit
 from spring.generation.kv_cache import PrefixCache
 from spring.generation.leave_one_out import LeaveOneOut
 from spring.generation.model_thread import ModelThread
-from spring.generation.shared_prefix import prepare_attention
+from spring.generation.prefix_trial import use_shared_prefix
 from spring.generation.step_pool import steps_for
 from spring.generation.stream import Stream
 from spring.generation.types import GREEDY, Attribution, DecodingOptions, GenerationRequest, Progress, PromptDraft
@@ -62,9 +62,9 @@ class LocalEngine:
         self.backbone = backbone
         self.tokens = tokens
         self.prefixes = PrefixCache(cache_bytes)
-        prepare_attention(backbone.model)
         self.steps = steps_for(backbone, step or decode_step())
         self._thread = ModelThread(make_room=self._make_room)
+        self.on_worker(use_shared_prefix, backbone)
 
     ready = True  # from the start: the model is loaded
 

@@ -1,6 +1,15 @@
 """The two ways to lay out a batch's rows give the same answers: copies of the passages, and passages that all share."""
 
 import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    DeepseekV2Config,
+    DiffLlamaConfig,
+    GemmaConfig,
+    NemotronConfig,
+    PretrainedConfig,
+)
 
 from spring.generation import stream
 from spring.generation.engine import LocalEngine
@@ -69,3 +78,34 @@ def test_windows_and_other_attention_are_left_to_copies(
     finally:
         tiny_llama.model.set_attn_implementation("sdpa")
     assert made == [StackedRows, StackedRows]
+
+
+MLA = {"qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 12, "kv_lora_rank": 16, "q_lora_rank": 24}
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "kind"),
+    [
+        (GemmaConfig, {"head_dim": 16}, SharedRows),
+        (NemotronConfig, {}, StackedRows),  # gives its attention nothing of the prefix
+        (DiffLlamaConfig, {}, StackedRows),  # has other values in its attention than in its cache
+        (DeepseekV2Config, {**MLA, "first_k_dense_replace": 2}, StackedRows),  # its keys are wider than its values
+    ],
+    ids=lambda value: getattr(value, "model_type", ""),
+)
+def test_who_does_not_see_a_shared_prefix_gets_copies(
+    config: type[PretrainedConfig], more: dict[str, object], kind: type, tiny_llama: Backbone, made: list[type]
+) -> None:
+    shape = {name: getattr(tiny_llama.model.config, name) for name in ("vocab_size", "hidden_size", "eos_token_id")}
+    shape |= {"intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4}
+    torch.manual_seed(6)
+    model = AutoModelForCausalLM.from_config(config(**shape, initializer_range=0.25, **more)).eval()
+    backbone = Backbone(model, tiny_llama.tokenization, "fp32")
+    answer = finish(new_engine(backbone), asks(ks=(0,)), 4)
+    assert made == [kind]
+    before, after = backbone.tokenization.encode(PROMPT)
+    ids = [*before, *after]
+    for _ in answer.ids[0]:
+        with torch.inference_mode():
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    assert tuple(ids[-len(answer.ids[0]) :]) == answer.ids[0]
