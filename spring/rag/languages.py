@@ -63,11 +63,14 @@ def spoken_in(words: Iterable[str], text: str, preferred: Sequence[str] = (DEFAU
             for language in _LETTER_VOTES[letter]:
                 votes[language] = votes.get(language, 0) + 1
     # Last by name: a tie must not depend on the order of a set, which changes from process to process.
-    return max(votes, key=lambda language: (votes[language], language in preferred, language)) if votes else ""
+    first = max(votes, key=lambda language: (votes[language], language in preferred, language), default="")
+    # A single Latin word or letter tells nothing: most are a name's (Los Angeles, Den Haag, Köln).
+    told = first in preferred or votes.get(first, 0) > 1 or home_of(first) != DEFAULT_LANGUAGE
+    return first if told else ""
 
 
 def language_of(text: str, preferred: Sequence[str] = (DEFAULT_LANGUAGE,)) -> str:
-    """The language of a text, such as "german"; "" where none of its words and letters tells.
+    """The language of a text, such as "german"; "" where its words and letters tell none.
 
     preferred: those that win where as much speaks for others.
     """

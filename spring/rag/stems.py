@@ -50,5 +50,6 @@ def stems_of(word: str, language: str) -> tuple[str, ...]:
     spoken = language if language and home_of(language) == script else script
     if spoken not in STEMMED:
         return (folded[:6],)
-    stem = fold(_stemmer(spoken)(lower(word, spoken == "turkish"))) or folded
-    return (stem,) if spoken == "english" else (stem[:8],)
+    if spoken == "english":  # in which letters of other languages (ß) are not known
+        return (_stemmer(spoken)(folded),)
+    return ((fold(_stemmer(spoken)(lower(word, spoken == "turkish"))) or folded)[:8],)

@@ -38,7 +38,7 @@ from spring.rag.words import (
     words_of,
 )
 
-RULES = 1
+RULES = 2
 """Number of this version of the rules; an index on disk made by other rules is refused. Raise it with every change."""
 TITLE_WEIGHT = 3
 SECTION_WEIGHT = 2
@@ -191,6 +191,7 @@ def _content_pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
     """
     plain = fold(text) == text.lower()  # typed without accents; where there are some, Vietnamese đá is not đã
     stop_words = (_FOLDED_STOP_WORDS if plain else STOP_WORDS).get(language, frozenset[str]())
+    shouted = text.isupper()
     for match in WORD.finditer(text):
         word = ENDS_IN_POSSESSIVE.sub("", match[0])
         pieces = _pieces(word, language)
@@ -200,7 +201,9 @@ def _content_pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
                     yield word[first:last], term
         elif SYLLABLES.fullmatch(word):
             yield from ((word[first:last], term) for term, first, last in pieces)
-        elif (word.lower() if not plain else fold(word)) not in stop_words:
+        elif (word.lower() if not plain else fold(word)) not in stop_words or (
+            len(word) > 1 and word.isupper() and not shouted  # WHO and IT are names
+        ):
             yield word, pieces[0][0] if "." in word or word[0].isdecimal() else fold(word)
     for match in SPACED_NUMBER.finditer(text):
         number = match[0].replace(" ", "")

@@ -115,6 +115,12 @@ def test_words_of_a_question_are_searched_in_the_language_of_each_passage() -> N
     assert [hit.passage.text for hit in retriever.search("chapel", 3)] == [english]
 
 
+def test_a_passage_alone_in_its_language_is_found() -> None:
+    rows = [f"Employee {n}; Sales; Boston; {4000 + n}" for n in range(300)]  # English, as nothing says
+    staff = [*rows, "Dimitri Papadopoulos; Engineering; Los Angeles; 5551"]  # Spanish, as "Los" says
+    assert ranking(staff, "What is the extension of Papadopoulos?", 1) == [300]
+
+
 @pytest.mark.parametrize("texts", [[], ["…", "---"]])
 def test_nothing_to_search(texts: list[str]) -> None:
     assert Bm25Retriever(passages(*texts)).search("lamp", 5) == []
