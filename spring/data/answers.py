@@ -21,6 +21,10 @@ from spring.data.cleaning import without_surrogates
 ANSWER_SEPARATOR = "|"
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# A text in quotation marks, and whether another follows; and `array(['a', 'b'], dtype=object)`.
+_LITERAL = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=(\s*['"])?)""", re.DOTALL)
+_ARRAY = re.compile(r"\barray\((\[[^\]]*\])(?:,\s*dtype=\w+)?\)")
 _LONGEST_LIST = 100_000  # characters of a list in the cell of a table
 
 
@@ -55,23 +59,36 @@ def _plain(given: Any) -> Iterator[str]:
             yield clean(str(value))
 
 
+def words(text: str) -> list[str]:
+    """The words that are compared, of the normalized text; each Chinese and Japanese character is one (as in MLQA)."""
+    return _CJK.sub(r" \g<0> ", normalize(text)).split()
+
+
 def listed(cell: str) -> list[Any]:
-    """The answers in a cell of a table: a list as JSON or Python writes it, or parted by `|`."""
+    """The answers in a cell of a table: a list or an object as JSON or Python writes it, or parted by `|`."""
     return as_list(cell) or cell.split(ANSWER_SEPARATOR)
 
 
 def as_list(text: str) -> list[Any] | None:
-    """The list that a text is, as JSON or Python writes it; None if it is none."""
+    """The list that a text is, as JSON, Python or NumPy writes it, or an object as one of one; None if it is none."""
     text = text.strip()
-    if text.startswith("[") and text.endswith("]") and len(text) <= _LONGEST_LIST:
-        for parse in (json.loads, ast.literal_eval):
+    if (text[:1], text[-1:]) in (("[", "]"), ("{", "}")) and len(text) <= _LONGEST_LIST:
+        for parse in (json.loads, _literal):
             try:
                 value = parse(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue
             if isinstance(value, list):
                 return value
+            if isinstance(value, dict):
+                return [value]
     return None
+
+
+def _literal(text: str) -> Any:
+    """A value as Python writes it, with NumPy's arrays, as pandas writes them into CSV: without commas."""
+    text = _LITERAL.sub(lambda found: found[0] + "," * (found[1] is not None), text)
+    return ast.literal_eval(_ARRAY.sub(r"\1", text))
 
 
 def lower_name(name: object) -> str:

@@ -120,6 +120,8 @@ def _table_rows(text: str) -> Iterator[RawRow]:
         many = len(row) > len(table.header)
         named = dict.fromkeys(table.header) | dict(zip(table.header, row, strict=False))
         value = ValueError("more cells than columns") if many else named
+        if number == table.open_quote:  # which took all that follows into a cell
+            value = ValueError("a quotation mark is never closed, the rows after it were read as its cell")
         yield RawRow(number, value, cells=True)
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from spring.data.answers import normalize
+from spring.data.answers import normalize, words
 
 
 class Scores(NamedTuple):
@@ -28,7 +28,7 @@ def exact_match(answer: str, golden: str) -> float:
 
 def token_f1(answer: str, golden: str) -> float:
     """Harmonic mean of the precision and recall of words, repeated words counted as often as they are shared."""
-    answer_words, golden_words = normalize(answer).split(), normalize(golden).split()
+    answer_words, golden_words = words(answer), words(golden)
     shared = (Counter(answer_words) & Counter(golden_words)).total()
     if not shared:
         return 0.0
@@ -38,8 +38,8 @@ def token_f1(answer: str, golden: str) -> float:
 
 def contained(answer: str, golden: str) -> float:
     """1 if the golden answer's words occur in the answer, in their order and side by side, else 0."""
-    words = normalize(golden)
-    return float(bool(words) and f" {words} " in f" {normalize(answer)} ")
+    wanted = " ".join(words(golden))
+    return float(bool(wanted) and f" {wanted} " in f" {' '.join(words(answer))} ")
 
 
 def first_line(answer: str) -> str:

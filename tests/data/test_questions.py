@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from spring.data.answers import golden_answers, listed
 from spring.data.questions import Question, QuestionColumns, read_questions
 from spring.data.types import Passage
 from spring.errors import DocumentError
@@ -103,6 +104,27 @@ def test_bad_rows_of_a_csv(tmp_path: Path) -> None:
     read = read_questions(write(tmp_path, "q.csv", "id,question,answer", "x,q,c", "y,q", "z,q,c,d", "x,q,c"))
     assert [question.id for question in read.questions] == ["x", "x (row 5)"]
     assert read.skipped == ("row 3: no golden answer", "row 4: more cells than columns")
+
+
+def test_a_row_whose_quotation_mark_stays_open_is_left_out(tmp_path: Path) -> None:
+    read = read_questions(write(tmp_path, "q.tsv", "question\tanswer", "q\tx", 'r\t"y', "s\tz"))
+    assert [question.question for question in read.questions] == ["q"]
+    assert read.skipped == ("row 3: a quotation mark is never closed, the rows after it were read as its cell",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "answers"),
+    [
+        ("['x y' 'b']", ("x y", "b")),  # NumPy's, as pandas writes it
+        ("""["O'Brien" '' 'b']""", ("O'Brien", "b")),
+        ("['x', '', 'b']", ("x", "b")),
+        ("{'text': array(['x', 'b'], dtype=object), 'answer_start': array([1, 2])}", ("x", "b")),
+        ('{"text": ["x"], "answer_start": [1]}', ("x",)),
+        ("{x}", ("{x}",)),
+    ],
+)
+def test_answers_in_a_cell(cell: str, answers: tuple[str, ...]) -> None:
+    assert golden_answers(listed(cell)) == answers
 
 
 def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:

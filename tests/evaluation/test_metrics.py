@@ -53,6 +53,7 @@ def test_exact_match(answer: str, golden: str, expected: float) -> None:
         ("yes yes yes", "yes", 0.5),  # one of three is shared
         ("yes yes", "yes yes no", 0.8),  # precision 1, recall 2/3
         ("pier northern", "northern pier", 1),  # the order does not count
+        ("塔高330米", "330米", 2 / 3),  # each character is a word: precision 1/2, recall 1
         ("", "northern pier", 0),
         ("the", "northern pier", 0),
     ],
@@ -69,6 +70,8 @@ def test_token_f1(answer: str, golden: str, expected: float) -> None:
         ("nineteen", "nine", 0),  # only whole words
         ("northern old pier", "northern pier", 0),  # side by side
         ("pier northern", "northern pier", 0),  # in their order
+        ("这座塔高330米，建于1931年。", "330米", 1),
+        ("这座塔高330米。", "30米", 0),
         ("", "nine", 0),
         ("", "the", 0),
     ],
