@@ -22,6 +22,7 @@ from spring.models.backbone import Backbone
 from spring.models.loader import load_backbone
 from spring.models.virtual_tokens import VirtualTokens
 from spring.rag.bm25 import Bm25Retriever
+from spring.rag.terms import RULES
 from tests.conftest import PASSAGES, one_line
 from tests.support.evaluation import QUESTIONS, RETRIEVER, SETTINGS, row, rows_of
 
@@ -83,7 +84,7 @@ def test_the_same_run_is_the_same_whatever_holds_it(llama_engine: LocalEngine, t
             lambda engine: identity(engine) | {"precision": "bf16", "weights": "x"},
             "run: precision (bf16 there, fp32 now);",
         ),
-        (lambda engine: identity(engine) | {"term rules": "0"}, "term rules (0 there, 1 now)"),
+        (lambda engine: identity(engine) | {"term rules": "0"}, f"term rules (0 there, {RULES} now)"),
         (lambda engine: identity(engine) | {"words of the baselines": "x"}, "words of the baselines ("),
         (lambda engine: identity(engine, sets={"dev": QUESTIONS[:2]}), "questions of dev ("),
     ],
