@@ -80,6 +80,8 @@ def header_place(rows: list[list[str]]) -> int:
     """Find the header: behind rows of one cell, if a row of several and another row follow these."""
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     place = next((place for place, number in enumerate(filled) if number > 1), 0)
+    if place and not rows[place - 1][0].strip() and max(map(len, rows)) == 2:
+        place -= 1  # a column and its index without a name, as pandas writes them
     return place if place + 1 < len(rows) else 0
 
 

@@ -44,6 +44,7 @@ def test_csv_with_an_open_quote_and_a_huge_field(tmp_path: Path) -> None:
             "Fees of the month,,\n,,\nname,year,fee\nAnna,1932,12\n",
             "Fees of the month\nname: Anna; year: 1932; fee: 12",
         ),
+        (",price\n2020,12\n2021,13\n", "2020; price: 12\n2021; price: 13"),  # pandas' index has no name
         ("note\nlamp, oil\n", "note: lamp; oil"),  # a row of several cells, and nothing below it
     ],
 )

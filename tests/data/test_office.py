@@ -28,7 +28,7 @@ def test_a_workbook() -> None:
     content = load_xlsx(xlsx(), MOST)
     assert content.title == "The stores"
     assert [page.text for page in content.pages] == [
-        "Stores\nStock of May\nitem: Rope; pieces: 14; since: 1932-05-01\npieces: 2.5; since: yes",
+        "Stores\nStock of May\nitem: Rope; pieces: 14; since: 1932-05-01\npieces: 250%; since: yes",
         "Staff\nname: Anna; seen: 2020-05-04 10:30",
     ]
     assert all(page.rows and page.headings[0].text == page.text.partition("\n")[0] for page in content.pages)

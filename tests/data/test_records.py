@@ -17,6 +17,19 @@ def test_json_as_names_and_values() -> None:
     assert content.pages[0].text.split("\n") == ["title: Towers", line, line, "towers > address: town: Ostgate"]
 
 
+def test_json_rows_beside_others_are_names_and_values() -> None:
+    shop = {
+        "founded": 1931,
+        "faq": [{"q": "Abroad?", "a": "Yes."}],
+        "pumps": [{"name": "A", "body": "Small.", "fee": 9}],
+    }
+    assert load_json(json.dumps(shop)).pages[0].text.split("\n") == [
+        "founded: 1931",
+        "faq: q: Abroad?; a: Yes.",
+        "pumps: name: A; body: Small.; fee: 9",
+    ]
+
+
 def test_json_rows_under_a_name() -> None:
     content = load_json('{"data": [{"title": "Lamp", "text": "It burns."}, {"text": "Oil."}]}')
     assert [(page.title, page.text) for page in content.pages] == [("Lamp", "It burns."), ("", "Oil.")]

@@ -34,6 +34,7 @@ def xlsx() -> bytes:
         [None, 2.5, True],
     ):
         sheet.append(row)
+    sheet["B5"].number_format = "0.0%"
     sheet["B9"] = "=1+1"
     staff = book.create_sheet("Staff")
     staff.append(["name", "seen"])

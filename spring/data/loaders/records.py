@@ -31,9 +31,11 @@ def load_json(text: str) -> Content:
         return load_json_lines(text)
     if any(isinstance(row_page(row), Page) for _, row in json_rows(text)):
         return load_json_lines(text)
-    for rows in value.values() if isinstance(value, Mapping) else ():  # {"data": [...]}
-        if isinstance(rows, list) and rows and all(isinstance(row_page(row), Page) for row in rows):
-            return Content([page for row in rows if isinstance(page := row_page(row), Page)], [])
+    nested = [child for child in value.values() if _plain_text(child) is None] if isinstance(value, Mapping) else []
+    if len(nested) == 1 and isinstance(nested[0], list):  # {"version": 1, "data": [...]}
+        pages = [row_page(row) for row in nested[0]]
+        if all(isinstance(page, Page) for page in pages):
+            return Content([page for page in pages if isinstance(page, Page)], [])
     title = value.get("title") if isinstance(value, Mapping) else ""
     page = build_page(map(Block, _lines(value)), rows=True)
     return Content([page], [], clean_title(title) if isinstance(title, str) else "")

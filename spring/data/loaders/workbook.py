@@ -50,12 +50,19 @@ def load_xlsx(data: bytes, most_pages: int) -> Content:
 
 def _rows(sheet: Any) -> Iterator[list[str]]:
     """The rows that have a value, as texts, up to their last value."""
-    for values in sheet.iter_rows(values_only=True):
-        cells = [_text(value) for value in values]
+    for row in sheet.iter_rows():
+        cells = [_text(_shown(cell)) for cell in row]
         while cells and not cells[-1]:
             cells.pop()
         if cells:
             yield cells
+
+
+def _shown(cell: Any) -> Any:
+    value = cell.value
+    if isinstance(value, int | float) and not isinstance(value, bool) and "%" in cell.number_format:
+        return f"{value * 100:.12g}%"
+    return value
 
 
 def _page(name: str, rows: list[list[str]]) -> Page:
