@@ -172,6 +172,33 @@ Ada   9 m
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            ".. py:function:: oil(lamp)\n                 oil(lamp, *, drops=1)\n   :noindex:\n\n   Fill it.\n\n"
+            "   :param lamp: which\n   :returns: none\n\n   .. versionchanged::\n      Faster.",
+            ["oil(lamp)", "oil(lamp, *, drops=1)", "Fill it.", ":param lamp: which", ":returns: none", "Faster."],
+        ),
+        (
+            ".. tab-item:: Linux\n   :sync: a\n\n   Run::\n\n       make\n\n   .. raw:: html\n\n      gone",
+            ["Linux", "Run:", "make"],
+        ),
+        (
+            "- Lamp\n\n  .. note:: :ref:`Hot <h>` glass\n\n  .. image:: a.png\n     :alt: gone\n\n  it",
+            ["- Lamp", "Hot glass", "it"],
+        ),
+        ("... and so on\n\n.. |a| replace:: gone\n\n.. only:: html\n\n   On the web", ["... and so on", "On the web"]),
+        (
+            ".. list-table:: Ships\n   :widths: 1 2\n\n   * - Name\n     - Length\n       in m\n   * - Ada\n     - 9\n",
+            ["Ships", "Name | Length in m", "Ada | 9"],
+        ),
+    ],
+)
+def test_directives_of_any_name_are_read(text: str, lines: list[str]) -> None:
+    assert lines_of(load_rst(text)) == lines
+
+
 def test_org() -> None:
     content = load_org(
         """#+TITLE: The sails
@@ -239,6 +266,28 @@ gone"""
         "def tie():",
         "    % kept",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        (r"From \$450 to \$1{,}200, or $x < \$5$ in all.", [r"From $450 to $1,200, or x < \$5 in all."]),
+        (r"See \verb|100% oil| for it, \\\verb+a&b~+.", ["See 100% oil for it,", "a&b~."]),
+        (
+            r"At \url{http://a.b/~c%20\_d} and \href{http://a.b/%20}{there} now % gone \verb|",
+            ["At http://a.b/~c%20_d and there now"],
+        ),
+        (r"\newcommand{\site}{\url{a.b/%}}\begin{document}\site{} is $a \url{%}$.", ["a.b/% is a %."]),
+        (r"\begin{tabular}{l}\verb|a & b| & \url{c%} \\ \end{tabular}", ["a & b | c%"]),
+        (
+            r"\title{Lamps\thanks{Gone.}}\author{Ann Bell\thanks{The mill} \and Jo}\date{3 May}\begin{document}Oil.",
+            ["Lamps", "Ann Bell (The mill), Jo", "3 May", "Oil."],
+        ),
+        (r"\title{Lamps}\date{\today}\begin{document}Oil.", ["Lamps", "Oil."]),
+    ],
+)
+def test_latex_of_money_addresses_and_authors(source: str, lines: list[str]) -> None:
+    assert lines_of(load_tex(source)) == lines
 
 
 def test_a_log_is_rows() -> None:
