@@ -58,6 +58,8 @@ def mail(body: bytes, *headers: str) -> bytes:
         ),
         (mail("Мост".encode("koi8_r"), "Content-Type: text/plain; charset=koi8-r"), "Мост"),
         (mail("müde".encode("cp1252"), "Content-Type: text/plain; charset=nonsense"), "müde"),
+        (mail("点灯".encode("iso2022_jp"), "Content-Type: text/plain; charset=iso-2022-jp"), "点灯"),
+        (mail("点灯".encode("iso2022_jp")), "点灯"),
         (mail(b"<p>One<p hidden>gone</p><p>two", "Content-Type: text/html"), "One\ntwo"),
     ],
 )
@@ -65,6 +67,28 @@ def test_mail(data: bytes, text: str) -> None:
     content = load_eml(data)
     assert content.title == "The café"
     assert lines_of(content) == ["The café", "From: Anna <anna@mill.example>", *text.split("\n")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "lines"),
+    [
+        ("alternative", ["text/plain\n\n \n", "text/html\n\n<p>Open at nine."], ["Open at nine."]),
+        (
+            "mixed",
+            [
+                "text/plain\n\nOne.",
+                "image/png; name=a.png\n\n7",
+                "text/plain\n\nTwo.",
+                "text/plain; name=b.txt\n\ngone",
+            ],
+            ["One.", "Two.", "Attachment: a.png", "Attachment: b.txt"],
+        ),
+    ],
+)
+def test_all_texts_of_a_mail_are_read(kind: str, parts: list[str], lines: list[str]) -> None:
+    body = "".join(f"--b\nContent-Type: {part}\n" for part in parts) + "--b--\n"
+    content = load_eml(mail(body.encode(), f"Content-Type: multipart/{kind}; boundary=b"))
+    assert lines_of(content)[2:] == lines
 
 
 def test_attachments_are_named_and_not_opened() -> None:

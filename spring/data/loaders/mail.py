@@ -51,16 +51,16 @@ def load_eml(data: bytes) -> Content:
     if not isinstance(message, EmailMessage) or not any(name in message for name in ("Subject", "From", "Date")):
         raise DocumentError("it is not what its name says, an e-mail; save it again as .eml")
     subject = str(message["Subject"] or "")
-    body = message.get_body(("plain", "html"))
     blocks = [Block(subject, 1)]
     blocks += (Block(f"{name}: {value}") for name in _HEADERS if (value := message[name]))
     long = [name for name, value in message.raw_items() if name.lower() in _SHOWN and len(value) > _LONGEST_SHOWN]
+    read, others = _parts(message)
     warnings: list[str] = []
-    if isinstance(body, EmailMessage):
-        text, warnings = _text(body)
-        blocks += _html(text) if body.get_content_subtype() == "html" else text_blocks(text)
-    attachments = islice(message.iter_attachments(), _MOST_NAMED)
-    names = [part.get_filename() or part.get_content_type() for part in attachments]
+    for part in read:
+        text, said = _text(part)
+        blocks += _html(text) if part.get_content_subtype() == "html" else text_blocks(text)
+        warnings += (warning for warning in said if warning not in warnings)
+    names = [part.get_filename() or part.get_content_type() for part in others[:_MOST_NAMED]]
     blocks += (Block(f"Attachment: {name}") for name in names)
     if long:
         warnings = [*warnings, f"of {long[0]} only the first {_LONGEST_SHOWN:,} characters were read"]
@@ -69,15 +69,30 @@ def load_eml(data: bytes) -> Content:
     return Content([build_page(blocks)], warnings, clean_title(subject))
 
 
+def _parts(message: EmailMessage) -> tuple[list[EmailMessage], list[EmailMessage]]:
+    """The parts to be read, plain text before HTML that says the same, and the attachments.
+
+    Some programs cut a text at each picture in it: its other pieces follow as parts without a name.
+    """
+    bodies = (message.get_body((kind,)) for kind in ("plain", "html"))
+    read = list(islice((body for body in bodies if isinstance(body, EmailMessage) and _text(body)[0].strip()), 1))
+    others: list[EmailMessage] = []
+    for part in message.iter_attachments():
+        if isinstance(part, EmailMessage):
+            shown = part.get_content_type() in ("text/plain", "text/html") and not part.is_attachment()
+            (read if shown and not part.get_filename() else others).append(part)
+    return read, others
+
+
 def _text(part: EmailMessage) -> tuple[str, list[str]]:
-    """The text of a part: UTF-8 if it is that, else in the encoding that it declares."""
+    """The text of a part: UTF-8 if it is that, and not ISO-2022 (which is ASCII), else in the encoding it declares."""
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
-    return (
-        decode_as(data, "utf-8")
-        or decode_as(data, part.get_content_charset("utf-8"))
-        or decode(data, part.get_content_subtype() == "html")
-    )
+    names = ["utf-8", part.get_content_charset("utf-8")]
+    if b"\x1b" in data and data.isascii():
+        names = [name for name in names if name.startswith("iso-2022")]
+    texts = (decode_as(data, name) for name in names)
+    return next(filter(None, texts), None) or decode(data, part.get_content_subtype() == "html")
 
 
 def _html(text: str) -> Iterator[Block]:
