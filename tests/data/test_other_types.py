@@ -126,7 +126,31 @@ def test_subtitles() -> None:
     )
     assert lines_of(load_subtitles(srt)) == ["The ship left at dawn and nobody waved.", "Why", "- Who?"]
     vtt = "WEBVTT\nX: y\n\nNOTE gone\n\n00:01.000 --> 00:02.000 align:left\n<v Anna>Hello <00:01.500><b>you</b>.\n"
-    assert lines_of(load_subtitles(vtt)) == ["Hello you."]
+    assert lines_of(load_subtitles(vtt)) == ["Anna: Hello you."]
+
+
+@pytest.mark.parametrize(
+    ("cues", "lines"),
+    [
+        (
+            ["the lamp", "the lamp", "the lamp\nis<0:01.000><c> lit</c>", "is lit", "is lit\nat nine"],
+            ["the lamp is lit at nine"],
+        ),
+        (["No.", "No.", "The oil", "is gone."], ["No.", "No.", "The oil is gone."]),
+        (
+            ["<v.loud Ann>Oil &amp; &lt;wick&gt;", "<v Ann>are here.</v>", "<v Ann>Light", "<v Jo>No"],
+            ["Ann: Oil & <wick> are here.", "Ann: Light", "Jo: No"],
+        ),
+    ],
+)
+def test_lines_of_captions(cues: list[str], lines: list[str]) -> None:
+    vtt = "WEBVTT\n\n" + "".join(f"0:0{n}.000 --> 0:0{n + 1}.000\n{cue}\n\n" for n, cue in enumerate(cues))
+    assert lines_of(load_subtitles(vtt)) == lines
+
+
+def test_cues_without_blank_lines_between_them() -> None:
+    srt = "1\n00:00:01,000 --> 00:00:04,000\nThe ship\n2\n00:00:05,000 --> 00:00:08,000\nleft at 5\n"
+    assert lines_of(load_subtitles(srt)) == ["The ship left at 5"]
 
 
 def test_restructured_text() -> None:
