@@ -82,6 +82,7 @@ class RowsFile:
             text = getincrementaldecoder("utf-8")().decode(data)  # may have been cut off inside a character
         except (OSError, UnicodeDecodeError) as error:
             raise DocumentError(f"{self.path} cannot be read as rows of an evaluation; choose another file.") from error
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # the whole process's, so it is only ever raised
         records = list(csv.reader(io.StringIO(text, newline="")))
         if records and tuple(records[0]) != COLUMNS:
             raise DocumentError(
