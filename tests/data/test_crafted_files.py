@@ -30,6 +30,7 @@ CRAFTED = {
     "links.rtf": r"{\rtf1 The lamp burns." + r'{\field{\*\fldinst{HYPERLINK "' * 500,
     "fonts.rtf": r"{\rtf1 The lamp burns.{\fonttbl" + r"\f0\fcharset0" * 500,
     "title.rtf": r"{\rtf1 The lamp burns.{\title" + SPACES,
+    "notes.rtf": r"{\rtf1 The lamp burns." + r"{\footnote a\b{" * 2_000,
     "columns.csv": "a" + "," * 50_000 + "\nlamp" * 50_000,
     "cues.srt": "lamp\n\n" * 200_000,
     "comments.html": "<!-- a -->" * 60 + "The lamp burns.",

@@ -16,7 +16,7 @@ from spring.data.loaders.slides import load_pptx
 from spring.data.loaders.workbook import load_xlsx
 from spring.errors import DocumentError
 from tests.support.files import write
-from tests.support.office import epub, odt, pptx, with_part, xlsx
+from tests.support.office import epub, odt, pptx, solid_pie, with_part, xlsx
 
 MOST = 20_000  # pages
 
@@ -35,8 +35,9 @@ def test_a_workbook() -> None:
     assert content.warnings == ["hidden sheets were left out (Secret)"]
 
 
-def test_a_presentation() -> None:
-    content = load_pptx(pptx(), MOST)
+@pytest.mark.parametrize("make", [pptx, solid_pie])
+def test_a_presentation(make: Callable[[], bytes]) -> None:
+    content = load_pptx(make(), MOST)
     assert content.title == "The new lock"
     assert [page.text.split("\n") for page in content.pages] == [
         [
@@ -45,6 +46,10 @@ def test_a_presentation() -> None:
             "Second line",
             "Part | Cost",
             "Gate | 40,000",
+            "Shares",
+            "Cost in 1932",
+            "Gates: 0.3",
+            "Walls: 40000",
             "In a group",
             "Notes",
             "Mention the flood.",
@@ -87,12 +92,16 @@ def test_an_opendocument_text() -> None:
             <table:table><table:table-row table:number-rows-repeated="900000000"><table:table-cell><text:p>a</text:p>
             <text:p>b</text:p></table:table-cell><table:table-cell><text:p>c</text:p></table:table-cell></table:table-row>
             </table:table>
-            <text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>""",
-            '<style:style style:name="P1" style:parent-style-name="Title"/>',
+            <text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>
+            <text:p>10<text:span text:style-name="T1">6</text:span> m, CO<text:span text:style-name="T2">2</text:span>,
+            in 1932<text:span text:style-name="T1">4</text:span></text:p>""",
+            """<style:style style:name="P1" style:parent-style-name="Title"/>
+            <style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>
+            <style:style style:name="T2"><style:text-properties style:text-position="sub 58%"/></style:style>""",
         )
     )
     assert content.title == "The deed"
-    text = "The deed\nTrees\nForty pear trees (Counted in May.).\nNext\na b | c\nitem"
+    text = "The deed\nTrees\nForty pear trees (Counted in May.).\nNext\na b | c\nitem\n10^6 m, CO2, in 1932 [4]"
     assert content.pages[0].text == text
     assert [heading.text for heading in content.pages[0].headings] == ["Trees"]
 

@@ -35,11 +35,12 @@ def test_rtf() -> None:
         rb"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}{\info{\title The caf\'e9}}{\pict "
         + b"ab" * 9_000
         + rb"}"
-        rb"\f0\fs22 {\b The caf\'e9} is open on \u352?aturday.\par Bring a \i lantern\i0 .\par"
+        rb"\f0\fs22 {\b The caf\'e9} is open on \u352?aturday.\par Bring a \i lantern\i0 {\super\chftn}"
+        rb"{\footnote\pard\plain{\super\chftn} Of \{brass\}.}.\par"
         rb"\trowd Town\cell Height\cell\row}"
     )
     assert content.title == "The café"
-    assert lines_of(content) == ["The café is open on Šaturday.", "Bring a lantern.", "Town | Height"]
+    assert lines_of(content) == ["The café is open on Šaturday.", "Bring a lantern (Of {brass}.).", "Town | Height"]
 
 
 def mail(body: bytes, *headers: str) -> bytes:

@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 import openpyxl
 from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
 
@@ -56,6 +58,11 @@ def pptx() -> bytes:
     table = slide.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table
     for place, text in enumerate(("Part", "Cost", "Gate", "40,000")):
         table.cell(place // 2, place % 2).text = text
+    chart = CategoryChartData()
+    chart.categories = ["Gates", "Walls"]
+    chart.add_series("Cost in 1932", (0.1 + 0.2, 40_000))
+    kind, area = XL_CHART_TYPE.PIE, (Inches(1), Inches(3), Inches(4), Inches(3))
+    slide.shapes.add_chart(kind, *area, chart).chart.chart_title.text_frame.text = "Shares"
     group = slide.shapes.add_group_shape()
     group.shapes.add_textbox(0, 0, 9, 9).text_frame.text = "In a group"
     slide.notes_slide.notes_text_frame.text = "Mention the flood."
@@ -74,6 +81,14 @@ def epub(chapter: str = "<h1>One</h1><p>The dam broke.</p>", **more: str | bytes
     parts: dict[str, str | bytes] = {"mimetype": "application/epub+zip", "META-INF/container.xml": container}
     parts |= {"OPS/book.opf": package, "OPS/c2.xhtml": f"<?xml version='1.0'?><html><body>{chapter}</body></html>"}
     return zipped(parts | {"OPS/c 1.xhtml": "<p>Geese.", "OPS/n.xhtml": "<nav>Contents</nav>"} | more)
+
+
+def solid_pie() -> bytes:
+    """The presentation with its chart in three dimensions."""
+    data = pptx()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        name = next(part for part in archive.namelist() if part.startswith("ppt/charts/chart"))
+        return with_part(data, name, archive.read(name).replace(b"c:pieChart", b"c:pie3DChart"))
 
 
 def odt(body: str, styles: str = "") -> bytes:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 from zipfile import ZipFile
 
@@ -12,6 +12,7 @@ from spring.data.cleaning import table_row
 from spring.data.loaders.archive import check_zip
 from spring.data.loaders.content import Block, Content, build_page, clean_title
 from spring.data.loaders.safe_xml import parse_xml
+from spring.data.loaders.superscripts import superscript
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -22,7 +23,9 @@ _HEADING, _PARAGRAPH, _ROW = f"{_TEXT}h", f"{_TEXT}p", f"{_TABLE}table-row"
 # What does not show: deleted text, remarks, and what a style hides.
 _UNSEEN = (f"{_TEXT}tracked-changes", f"{_OFFICE}annotation", f"{_TEXT}hidden-paragraph", f"{_TEXT}hidden-text")
 _SPACES = {f"{_TEXT}s": " ", f"{_TEXT}tab": " ", f"{_TEXT}line-break": "\n\n"}
+_RAISED = re.compile(r"super|[1-9]")  # a position: by its name, or by how far it is up
 _NOTE, _CITATION = f"{_TEXT}note", f"{_TEXT}note-citation"
+_SPAN = f"{_TEXT}span"
 
 
 def load_odt(data: bytes) -> Content:
@@ -45,30 +48,49 @@ def load_odt(data: bytes) -> Content:
         if "Title" in (style, styles.get(style))
     )
     title = title.strip() or next(styled, "")
-    return Content([build_page(_blocks(body))], [], clean_title(title))
+    properties = root.iter(f"{_STYLE}text-properties")
+    raised = {
+        found.getparent().get(f"{_STYLE}name")
+        for found in properties
+        if _RAISED.match(found.get(f"{_STYLE}text-position", ""))
+    }
+    return Content([build_page(_blocks(body, raised))], [], clean_title(title))
 
 
-def _blocks(body: Any) -> Iterator[Block]:
+def _blocks(body: Any, raised: Set[str]) -> Iterator[Block]:
     for element in body.iter(_HEADING, _PARAGRAPH, _ROW):
         if next(element.iterancestors(_HEADING, _PARAGRAPH, _ROW), None) is not None:
             continue  # read with the row, note or frame that holds it
         if element.tag == _ROW:
             cells = (cell for cell in element if cell.tag == f"{_TABLE}table-cell")
-            yield Block(table_row(map(_string, cells)))
+            yield Block(table_row(_string(cell, raised) for cell in cells))
         elif element.tag == _HEADING:
             level = element.get(f"{_TEXT}outline-level") or ""
-            yield Block(_string(element), min(int(level), 9) or 1 if re.fullmatch(r"\d{1,2}", level, re.ASCII) else 1)
+            yield Block(
+                _string(element, raised), min(int(level), 9) or 1 if re.fullmatch(r"\d{1,2}", level, re.ASCII) else 1
+            )
         else:
-            yield Block(_string(element))
+            yield Block(_string(element, raised))
 
 
-def _string(element: Any) -> str:
-    """The text of a paragraph or a cell; notes stand in brackets where they are cited."""
+def _string(element: Any, raised: Set[str] = frozenset()) -> str:
+    """The text of a paragraph or a cell; notes stand in brackets where they are cited.
+
+    raised: the styles of raised characters.
+    """
     parts: list[str] = []
+    marks: list[int] = []  # where raised characters begin
     cited = 0
     for event, part in etree.iterwalk(element, events=("start", "end")):
         start = event == "start"
         cited += (start - (not start)) * (part.tag == _CITATION)
+        if part.tag == _SPAN and part.get(f"{_TEXT}style-name") in raised:
+            if start:
+                marks.append(len(parts))
+            else:
+                place = marks.pop()
+                before, mark = "".join(parts[max(0, place - 8) : place]), "".join(parts[place:])
+                parts[place:] = [superscript(before[-40:], mark, part.tail or "")]
         if part.tag == _NOTE:
             parts.append(" (" if start else ")")
         elif start and part.tag in (_PARAGRAPH, _HEADING):

@@ -12,6 +12,10 @@ from spring.data.loaders.content import Block, Content, build_page, clean_title
 
 _PICTURE = re.compile(r"(?:[0-9a-fA-F]{2}[\r\n]*+){128,}+")  # bytes as digits
 _LINK = re.compile(r"(\\fldinst)\{", re.IGNORECASE)
+_INSIDE = r"[^{}\\]++|\\[\s\S]"
+_NOTE = re.compile(  # with groups, and groups in them
+    rf"\{{\\footnote\b((?:{_INSIDE}|\{{(?:{_INSIDE}|\{{(?:{_INSIDE})*+\}})*+\}})*+)\}}"
+)
 _FONT, _CHARSET = re.compile(r"\\f(\d{1,9})"), re.compile(r"\\fcharset(\d{1,9})")
 _TITLE = re.compile(
     r"\{\\title\s++((?:[^{}\\]|\\'[0-9a-f]{2}|\\u-?\d+\s?\??)++)\}"
@@ -21,6 +25,7 @@ _TITLE = re.compile(
 def load_rtf(data: bytes) -> Content:
     """One page of the whole file."""
     text = _LINK.sub(r"\1 {", _PICTURE.sub("", data.decode("latin-1")))  # the same to a reader, and to striprtf no link
+    text = _NOTE.sub(r"{ (\1)}", text)  # striprtf leaves notes out; they stand in brackets where they are cited
     if fonts := font_table_group(text):
         text = text.replace(fonts, _font_table(fonts), 1)
     title = _TITLE.search(text[:100_000])
@@ -41,4 +46,4 @@ def _plain(rtf: str) -> str:
 
 def _line(line: str) -> str:
     """A paragraph as it is; the cells of a row, which end with a bar, as those of other tables."""
-    return table_row(line.split("|")) if line.rstrip().endswith("|") else line
+    return table_row(line.split("|")) if line.rstrip().endswith("|") else re.sub(r"\(\s++", "(", line)

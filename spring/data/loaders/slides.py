@@ -1,4 +1,4 @@
-"""Load PowerPoint presentations: one page for each slide, with its tables and the speaker's notes."""
+"""Load PowerPoint presentations: one page for each slide, with its tables, charts and the speaker's notes."""
 
 import io
 from collections.abc import Iterator
@@ -46,6 +46,8 @@ def _slide_blocks(slide: Any) -> Iterator[Block]:
         if getattr(shape, "has_table", False):
             for row in shape.table.rows:
                 yield Block(table_row(cell.text_frame.text for cell in row.cells if not cell.is_spanned))
+        elif getattr(shape, "has_chart", False):
+            yield from map(Block, _chart_lines(shape.chart.element))
         elif shape.has_text_frame:
             yield from (Block(_spaced(paragraph.text)) for paragraph in shape.text_frame.paragraphs)
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
@@ -53,6 +55,27 @@ def _slide_blocks(slide: Any) -> Iterator[Block]:
         if any(block.text.strip() for block in notes):
             yield Block("Notes", 2)
             yield from notes
+
+
+def _chart_lines(chart: Any) -> Iterator[str]:
+    """The title, and for each series its name and its values, as they were saved with the chart.
+
+    By its elements, because python-pptx's plots are not of all types: it knows no pies in three dimensions.
+    """
+    yield "".join(chart.xpath("c:chart/c:title//a:t/text() | c:chart/c:title//c:v/text()"))
+    for series in chart.xpath("c:chart/c:plotArea/*/c:ser"):
+        yield " ".join(series.xpath("c:tx//c:v/text()"))
+        names = {point.get("idx"): point.findtext("{*}v") for point in series.xpath("(c:cat | c:xVal)//c:pt")[::-1]}
+        for point in series.xpath("(c:val | c:yVal)//c:pt"):
+            yield ": ".join(filter(None, (names.get(point.get("idx")), _number(point.findtext("{*}v") or ""))))
+
+
+def _number(text: str) -> str:
+    """A number without the traces of its binary form: `0.28000000000000003` is 0.28."""
+    try:
+        return f"{float(text):.15g}"
+    except ValueError:
+        return text
 
 
 def _shapes(shapes: Any) -> Iterator[Any]:
