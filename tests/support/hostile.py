@@ -197,7 +197,7 @@ def hostile_files() -> Mapping[str, Hostile]:
         "rst: nested deeply": (
             "deep.rst",
             b"".join(b"  " * n + b".. note:: lamp\n" for n in range(500)),
-            "1 page, 1 passage",
+            "1 page, 5 passages",
         ),
         "tex: nested deeply": ("deep.tex", b"lamp " + b"\\footnote{" * 5_000, "1 page, 1 passage"),
         "md: nested deeply": ("deep.md", b"> " * 5_000 + b"lamp", "1 page, 1 passage"),
