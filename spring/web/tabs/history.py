@@ -51,6 +51,9 @@ class HistoryTab(Tab):
         """The list, one comparison, and the buttons; the list is made anew whenever the tab is opened."""
         gr.HTML(LEGEND)
         entries = gr.Radio([], label="Comparisons", visible=False, elem_id="history-list")
+        # Gradio forgets the choices of a visitor who is away for minutes, such as on a phone, sooner than we what is kept,
+        # and would refuse what the page still shows. `History.find` takes whatever there is.
+        entries.preprocess = lambda payload: payload  # type: ignore[method-assign]
         with gr.Row():
             exports = {
                 name: gr.Button(f"Export as {name}", size="sm", elem_id=f"export-{end}")
