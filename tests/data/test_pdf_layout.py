@@ -4,6 +4,7 @@ import io
 import re
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
@@ -117,6 +118,56 @@ def test_line_numbers_go() -> None:
     assert " ".join(page.text.split()) == " ".join(BODY[:20])
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.parametrize("shown_upright", [True, False])
+def test_turned_pages_read_as_others(turn: int, shown_upright: bool) -> None:
+    file = io.BytesIO()
+    canvas = Canvas(file, (595, 842))
+    for n in range(3):
+        canvas.setFont("Helvetica", 8)
+        canvas.drawString(72, 810, f"Office, page {n}")
+        canvas.setPageRotation(turn if shown_upright else 0)
+        canvas.translate(*{90: (595, 0), 180: (595, 842), 270: (0, 842)}[turn])
+        canvas.rotate(turn)
+        for x, y, size, text in [
+            (72, 540, 18, f"Wicks {n}"), (72, 500, 11, BODY[n]), (72, 486, 11, BODY[n + 3]),
+            (72, 400, 11, "a0"), (172, 400, 11, "b0"), (72, 384, 11, "a1"), (172, 384, 11, "b1"),
+        ]:  # fmt: skip
+            canvas.setFont("Helvetica", size)
+            canvas.drawString(x, y, text)
+        canvas.showPage()
+    canvas.save()
+    pages = load_pdf(file.getvalue(), 10).pages
+    assert [page.text.split("\n") for page in pages] == [
+        [f"Wicks {n}", f"{BODY[n]} {BODY[n + 3]}", "a0 | b0", "a1 | b1"] for n in range(3)
+    ]
+    assert [heading.text for page in pages for heading in page.headings] == ["Wicks 0", "Wicks 1", "Wicks 2"]
+
+
+def test_letters_that_are_turned_back_by_their_size_are_upright() -> None:
+    file = io.BytesIO()
+    canvas = Canvas(file, (595, 842))
+    for n, text in enumerate(["Oil burns in the lamp. Every night", "The keeper fills it again."]):
+        line = canvas.beginText()
+        line.setTextTransform(-1, 0, 0, -1, 72, 700 - 14 * n)
+        line.setFont("Helvetica", -11)
+        line.textOut(text)
+        canvas.drawText(line)
+    canvas.save()
+    (page,) = load_pdf(file.getvalue(), 10).pages
+    assert page.text == "Oil burns in the lamp. Every night The keeper fills it again."
+
+
+def test_pages_may_begin_anywhere() -> None:
+    pages = [[(72, 3040, 8, "Office"), *lines(BODY[n], BODY[n + 9], y=3100)] for n in range(3)]
+    file = io.BytesIO()
+    with pdfium.PdfDocument(drawn(*pages)) as document:
+        for page in document:
+            page.set_mediabox(0, -3000, 595, -2158)
+        document.save(file)
+    assert [page.text for page in load_pdf(file.getvalue(), 10).pages] == [f"{BODY[n]} {BODY[n + 9]}" for n in range(3)]
+
+
 def test_sizes_bold_and_bookmarks_make_headings(tmp_path: Path) -> None:
     page = [
         (72, 60, 20, "Manual"), *lines(*BODY[:8], y=100),
@@ -136,7 +187,8 @@ def test_sizes_bold_and_bookmarks_make_headings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["Microsoft Word - tmp.doc", "untitled", "Untitled 3", "report.pdf", "", "...", "1 2"]
+    "title",
+    ["Microsoft Word - tmp.doc", "untitled", "Untitled Document", "(anonymous)", "report.pdf", "", "...", "1 2"],
 )
 def test_a_file_name_is_no_title(title: str) -> None:
     assert load_pdf(drawn(lines("The lamp."), title=title), 10).title == ""

@@ -23,7 +23,8 @@ _ENCRYPTED = "it is encrypted; save it without a password"
 _DAMAGED = "it could not be read and is probably damaged; save it again"
 # What programs call a document that nobody has called anything, and names of files.
 _NO_TITLE = re.compile(
-    r"(?:microsoft )?(?:word|powerpoint|excel)\b.*|untitled.*|unbenannt.*|sans titre.*|(?:no )?title|document\s*\d*"
+    r"\((?:anonymous|unspecified)\)"
+    r"|(?:microsoft )?(?:word|powerpoint|excel)\b.*|untitled.*|unbenannt.*|sans titre.*|(?:no )?title|document\s*\d*"
     r"|dokument\s*\d*|presentation\s*\d*|slide \d+|layout \d+|scan\w*|.*\S\.(?:docx?|pdf|odt|rtf|txt|tex|dvi|ps|eps"
     r"|indd|qxp|pages|pptx?|xlsx?|html?|jpe?g|tiff?|png|wpd|p65|fm|cdr|ai)|[\W\d_]*|(?:file|https?):.*",
     re.IGNORECASE | re.DOTALL,

@@ -4,8 +4,10 @@ A line's text comes in the order of the file, with PDFium's spaces; lengths are 
 """
 
 import ctypes
+import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ HYPHEN = "\ufffe"  # what PDFium puts for a hyphen at the end of a line, in the 
 _LINE = re.compile(rf"[^\r\n{HYPHEN}]+({HYPHEN}?)")
 _WIDE = 0.5  # heights of a line that its characters are wide on average, if there may be gaps between cells
 _GAP = 1.2  # heights of a line that lie between two cells of a table
+LARGER = 1.12  # than the letters of the text are those of a heading
 _SAMPLE = 100  # characters of a page that are looked at for letters without meaning
 _LONGEST_VALUE = 100_000  # bytes of one field of a form
 MOST_FIELDS = 2_000  # of one page
@@ -37,6 +40,7 @@ class Line:
     bold: bool = False
     hyphen: bool = False  # its last word goes on in the next line
     glued: bool = False  # it goes on within the last word of the line before
+    turn: int = 0  # quarters of a circle, clockwise, that it is turned; its place is on the page turned back
 
     @property
     def text(self) -> str:
@@ -62,6 +66,14 @@ class PageLines:
     crowded: bool = False
 
 
+def usual_height(lines: Iterable[Line]) -> float:
+    """The height of the lines that most letters are in."""
+    letters: Counter[float] = Counter()
+    for line in lines:
+        letters[round(line.height * 2) / 2] += len(line.text)
+    return letters.most_common(1)[0][0] if letters else 0.0
+
+
 def page_lines(page: pdfium.PdfPage, form: Any = None) -> PageLines:
     """The lines of a page in the order of the file, then the values of the fields of its form, each beside its label.
 
@@ -70,28 +82,58 @@ def page_lines(page: pdfium.PdfPage, form: Any = None) -> PageLines:
         form: PDFium's environment for the document's form, None where it has none.
 
     """
+    left, bottom, right, top = page.get_bbox()
+    edges = left, right, bottom, top
+    lines, garbled = _read_page(page, edges)
+    letters: Counter[int] = Counter()
+    for line in lines:
+        letters[line.turn] += len(line.text)
+    turn = letters.most_common(1)[0][0] if letters else 0
+    if lines and page.get_rotation() != (upright := -90 * turn % 360):
+        page.set_rotation(upright)  # PDFium orders lines and cells as the page shows them
+        lines, garbled = _read_page(page, edges)
+    read = PageLines(lines, right - left if turn % 2 else top - bottom, garbled)
+    if form is not None:
+        _put_in(lines, _fields(page, form, lambda box: _upright(box, turn, edges)))
+        read.crowded = raw.FPDFPage_GetAnnotCount(page.raw) > MOST_FIELDS
+    return read
+
+
+def _read_page(page: pdfium.PdfPage, edges: Box) -> tuple[list[Line], bool]:
+    """The lines of a page, and whether its letters have no meaning."""
     text_page = page.get_textpage()
     try:
         text = text_page.get_text_range()
-        lines = list(_joined(_read_lines(text_page.raw, text)))
-        garbled = _is_garbled(text_page.raw, text)
+        return list(_joined(_read_lines(text_page.raw, text, edges))), _is_garbled(text_page.raw, text)
     finally:
         text_page.close()
-    if form is None:
-        return PageLines(lines, page.get_height(), garbled)
-    _put_in(lines, _fields(page, form))
-    return PageLines(lines, page.get_height(), garbled, raw.FPDFPage_GetAnnotCount(page.raw) > MOST_FIELDS)
 
 
-def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
+def _upright(box: Box, turn: int, edges: Box) -> Box:
+    """Where a box stands on its page, turned back by as many quarters of a circle as the box is turned clockwise."""
+    left, right, bottom, top = box
+    page_left, page_right, page_bottom, page_top = edges
+    if turn == 1:
+        return page_top - top, page_top - bottom, left - page_left, right - page_left
+    if turn == 2:
+        return page_right - right, page_right - left, page_top - top, page_top - bottom
+    if turn == 3:
+        return bottom - page_bottom, top - page_bottom, page_right - right, page_right - left
+    return left - page_left, right - page_left, bottom - page_bottom, top - page_bottom
+
+
+def _read_lines(text_page: Any, text: str, edges: Box) -> Iterator[Line]:
     box = raw.FS_RECTF()
     reference = ctypes.byref(box)
+    turn = 0  # of the line that is being read
+    moved = edges[0] != 0 or edges[2] != 0
 
     def place(index: int) -> Box | None:
         char = raw.FPDFText_GetCharIndexFromTextIndex(text_page, index)
         if char < 0 or not raw.FPDFText_GetLooseCharBox(text_page, char, reference):
             return None
-        return box.left, box.right, box.bottom, box.top
+        read = box.left, box.right, box.bottom, box.top
+        return _upright(read, turn, edges) if turn or moved else read
 
     def bold(index: int) -> bool:
         char = raw.FPDFText_GetCharIndexFromTextIndex(text_page, index)
@@ -104,7 +146,11 @@ def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
         shown = shown.strip()
         if not shown:
             continue
+        turn = _turn(text_page, start)
         first, last = place(start), place(start + len(shown) - 1)
+        if turn == 2 and first is not None and last is not None and first[0] > last[0]:
+            turn = 0  # some programs turn all letters, and back by a size below 0
+            first, last = place(start), place(start + len(shown) - 1)
         if first is None or last is None:
             first = last = (0.0, 0.0, 0.0, 0.0)
         left, right = min(first[0], last[0]), max(first[1], last[1])
@@ -114,7 +160,14 @@ def _read_lines(text_page: Any, text: str) -> Iterator[Line]:
             cells = _cells(shown, start, place, top - bottom)
         heavy = bold(start) and bold(start + len(shown) - 1)
         read, glued = marks.read([(start + offset, cell) for offset, cell in cells], bottom, top)
-        yield Line(read, left, right, bottom, top, heavy, bool(match[1]), glued)
+        yield Line(read, left, right, bottom, top, heavy, bool(match[1]), glued, turn)
+
+
+def _turn(text_page: Any, index: int) -> int:
+    """By how many quarters of a circle a character is turned clockwise."""
+    char = raw.FPDFText_GetCharIndexFromTextIndex(text_page, index)
+    angle = raw.FPDFText_GetCharAngle(text_page, char) if char >= 0 else 0.0
+    return round(angle / (math.pi / 2)) % 4
 
 
 def _bold_name(text_page: Any, char: int) -> bool:
@@ -141,6 +194,7 @@ def _joined(lines: Iterator[Line]) -> Iterator[Line]:
         if (
             before is not None
             and not before.hyphen
+            and before.turn == line.turn
             and (line.glued or abs(before.bottom - line.bottom) < 0.3 * line.height)
             and (line.glued or line.left - before.right > 0)
         ):
@@ -180,7 +234,7 @@ def _is_garbled(text_page: Any, text: str) -> bool:
 # --- forms ---
 
 
-def _fields(page: pdfium.PdfPage, form: Any) -> Iterator[Line]:
+def _fields(page: pdfium.PdfPage, form: Any, upright: Callable[[Box], Box]) -> Iterator[Line]:
     """What is typed into the fields of a form on this page, and chosen from its lists."""
     buffer = ctypes.create_string_buffer(_LONGEST_VALUE)
     as_text = ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort))
@@ -202,7 +256,8 @@ def _fields(page: pdfium.PdfPage, form: Any) -> Iterator[Line]:
                 continue
             value = one_line(buffer.raw[: min(size, _LONGEST_VALUE)].decode("utf-16-le", "replace").rstrip("\0"))
             if value and raw.FPDFAnnot_GetRect(annotation, ctypes.byref(box)):
-                yield Line([value], box.left, box.right, min(box.bottom, box.top), max(box.bottom, box.top))
+                place = box.left, box.right, min(box.bottom, box.top), max(box.bottom, box.top)
+                yield Line([value], *upright(place))
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
 
