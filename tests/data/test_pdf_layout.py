@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -110,12 +111,50 @@ def test_what_repeats_within_the_text_stays() -> None:
     assert "Invoice" in pages_of(*[[(72, 40, 9, "Invoice"), *lines(BODY[n])] for n in range(2)])[0].text
 
 
-def test_line_numbers_go() -> None:
-    numbered = [
-        line for n in range(20) for line in ((40, 100 + 14 * n, 11, str(n + 1)), (72, 100 + 14 * n, 11, BODY[n]))
-    ]
-    (page,) = pages_of(numbered)
-    assert " ".join(page.text.split()) == " ".join(BODY[:20])
+@pytest.mark.parametrize(
+    ("size", "text", "stays"),
+    [
+        (18, "Week {}", True), (11, "Week {}", True), (18, "Page {}", False), (11, "Office          {}", False),
+        (8, "Harbour office {}", False), (11, "Harbour office, p. {}", False),
+    ],
+)  # fmt: skip
+def test_headings_that_count_the_pages_stay(size: float, text: str, stays: bool) -> None:
+    pages = [[(72, 60, size, text.format(n)), (72, 100, 11, BODY[n]), (72, 114, 11, BODY[n + 9])] for n in range(1, 6)]
+    assert [text.format(n) in page.text for n, page in enumerate(pages_of(*pages), 1)] == [stays] * 5
+
+
+@pytest.mark.parametrize(("every", "first", "beside"), [(1, 1, True), (5, 1, True), (5, 1, False), (1, 971, True)])
+def test_line_numbers_go(every: int, first: int, beside: bool) -> None:
+    story = textwrap.wrap(
+        "The keeper fills the lamp with oil, which burns all night. In spring it is cleaned. " * 44, 70
+    )
+    pages = []
+    for begin in (0, 25):
+        texts = [(72.0, 100 + 14.0 * place, 11.0, text) for place, text in enumerate(story[begin : begin + 25])]
+        counted = [(40, y, 8, str(n)) for n, (_, y, _, _) in enumerate(texts, begin + first) if n % every == 0]
+        pages.append(sorted(counted + texts, key=lambda line: (line[1], line[0])) if beside else counted + texts)
+    assert " ".join(" ".join(page.text for page in pages_of(*pages)).split()) == " ".join(story[:50])
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "cells", "paragraphs"),
+    [
+        (1990, 1, ["litres"], 12), (10, 1, ["oak tree", "wide"], 12), (5, 5, ["litres", "oil"], 12),
+        (1, 1, ["The rule about the boat must be kept by all who live here."], 12),
+        (1990, 1, ["saw the lamp of the tower lit again by the keeper and his children"], 1),
+    ],
+)  # fmt: skip
+def test_first_columns_that_count_stay(first: int, step: int, cells: list[str], paragraphs: int) -> None:
+    numbers = [str(first + step * n) for n in range(12)]
+    (read,) = pages_of(
+        [
+            (72 + 80 * column, 100 + 14 * place, 11, cell)
+            for place, number in enumerate(numbers)
+            for column, cell in enumerate([number, *cells])
+        ]
+    )
+    assert [word for word in read.text.split() if word in numbers] == numbers
+    assert len(read.text.split("\n")) == paragraphs
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])

@@ -11,11 +11,10 @@ from itertools import pairwise
 
 from spring.data.cleaning import CJK
 from spring.data.loaders.content import Block
-from spring.data.loaders.pdf_lines import Line, PageLines
+from spring.data.loaders.pdf_lines import LARGER, Line, PageLines, usual_height
 from spring.data.loaders.pdf_running import remove_line_numbers, remove_running
 from spring.data.types import LONGEST_TITLE
 
-_LARGER = 1.12  # than the letters of the text are those of a heading
 _MOST_HEADINGS = 0.4  # of all lines; where there are more, large letters mean nothing
 _LONGEST_BOLD = 100  # characters of a heading that is only bold
 _LONGEST_REST = 1_000  # characters of a sentence that are fetched from the next page
@@ -52,8 +51,7 @@ def layout(pages: Sequence[PageLines], outline: Mapping[int, Mapping[str, int]])
 
     """
     remove_running(pages)
-    for page in pages:
-        remove_line_numbers(page)
+    remove_line_numbers(pages)
     lines = [line for page in pages for line in page.lines]
     words = Counter(word for line in lines for word in _WORD.findall(line.text.lower()))
     sizes = _Sizes(lines)
@@ -75,20 +73,15 @@ class _Sizes:
     """Which lines are headings, by their letters: larger than most, or bold where most are not."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        by_size: Counter[float] = Counter()
-        bold = 0
-        for line in lines:
-            by_size[round(line.height * 2) / 2] += len(line.text)
-            bold += line.bold
-        self._usual = by_size.most_common(1)[0][0] if by_size else 0.0
-        self._bold = bold < 0.3 * len(lines)
+        self._usual = usual_height(lines)
+        self._bold = sum(line.bold for line in lines) < 0.3 * len(lines)
         large = [line for line in lines if self._is_large(line)]
         shown = large if len(large) <= _MOST_HEADINGS * len(lines) or len(lines) < 5 else []
         sizes = sorted({round(line.height) for line in shown}, reverse=True)
         self._levels = {size: min(level, 6) for level, size in enumerate(sizes, 1)}
 
     def _is_large(self, line: Line) -> bool:
-        return line.height > _LARGER * self._usual and _may_head(line)
+        return line.height > LARGER * self._usual and _may_head(line)
 
     def level(self, line: Line, following: Line | None) -> int:
         """The level of a heading, from 1; 0 for any other line."""
@@ -152,7 +145,7 @@ def _goes_on(piece: _Piece, line: Line, text: str, level: int, edges: Mapping[in
         return False
     if last.hyphen or re.search(r"\w[-‐]$", piece.text):
         return True
-    if _MARK.match(text):
+    if _MARK.match(text) or (_SENTENCE_END.search(piece.text) and _counts_on(piece.text, text)):
         return False
     down = last.bottom - line.bottom
     if down < 0.3 * line.height or down > 8 * line.height:  # a new column, or a new part of the page
@@ -172,6 +165,12 @@ def _goes_on(piece: _Piece, line: Line, text: str, level: int, edges: Mapping[in
         return room < 0.15 * (last.right - last.left) and not ended
     # A first line is often moved to the right.
     return not (ended and line.left - last.left > 0.8 * line.height and line.left - last.left < 5 * line.height)
+
+
+def _counts_on(before: str, after: str) -> bool:
+    """Whether two texts begin with a number and the next one, as items of a list do."""
+    first, second = re.match(r"\d{1,3} ", before), re.match(r"\d{1,3} ", after)
+    return first is not None and second is not None and int(second[0]) == int(first[0]) + 1
 
 
 def joined(before: str, after: str, hyphen: bool, words: Mapping[str, int]) -> str:
