@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import wait
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from spring.generation.interface import Engine
 from spring.generation.openai import server as http
 from spring.generation.openai.attribution import log_probabilities
 from spring.generation.openai.engine import OpenAiEngine
+from spring.generation.openai.streams import EventLoop, Streams
 from spring.generation.types import DecodingOptions
 from spring.models.export import export_model
 from spring.rag.retriever import Hit
@@ -31,6 +33,7 @@ from tests.support.fake_openai import FakeServer, Fault, answers, hangs, leaves,
 KEY = "sekret-key"
 HITS = tuple(Hit(passage, 0.0, rank, ()) for rank, passage in enumerate(PASSAGES, 1))
 TOKEN = b'data: {"choices": [{"text": "a", "token_ids": [70], "finish_reason": null}]}\n\n'
+LAST = TOKEN.replace(b"null", b'"stop"')
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +190,9 @@ def test_nonsense_for_log_probabilities_is_refused(told: object) -> None:
         (says(b'data: {"choices": [{"text": 5}]}\n\n', whole=True), ModelError, "no answer"),
         (says(b'data: {"choices": [{}, {}]}\n\n', whole=True), ModelError, "no answer"),
         (says(b'data: {"choices": "two"}\n\n', whole=True), ModelError, "no answer"),
+        (says(LAST.replace(b"}]", b', "stop_reason": [1]}]'), whole=True), ModelError, "no answer"),
+        (says(TOKEN.replace(b"null", b'"abort"'), whole=True), ModelError, "broke off"),
+        (says(TOKEN.replace(b"null", b'"error"'), whole=True), ModelError, "broke off"),
         (says(TOKEN, b'data: {"error": {"message": "sekret-key"}}\n\n', whole=True), ModelError, "broke off"),
     ],
 )
@@ -201,10 +207,47 @@ def test_a_failure_is_one_sentence_and_the_next_question_is_answered(
 
 def test_comments_and_other_fields_of_a_stream_are_passed_over(engine: OpenAiEngine, server: FakeServer) -> None:
     parts = (b": ping\n\n", b"event: message\nid: 7\n", TOKEN.replace(b'"a"', '"\u2028ü"'.encode()))
-    last = TOKEN.replace(b"null", b'"stop"')
-    server.faults.append(says(*parts, b'data: {"usage": {}}\n\n', last, b"data: [DONE]", whole=True))
+    server.faults.append(says(*parts, b'data: {"usage": {}}\n\n', LAST, b"data: [DONE]", whole=True))
     (answer,) = finish(engine, asks(ks=[0])).answers  # type: ignore[arg-type]
     assert answer.ended == "stop"
+
+
+@pytest.mark.parametrize("fault", [says(TOKEN, LAST), says(TOKEN, LAST, b"data: {\n\n", whole=True)])
+def test_what_comes_after_an_answers_end_does_not_matter(
+    engine: OpenAiEngine, server: FakeServer, fault: Fault
+) -> None:
+    async def reasons() -> list[object]:
+        return [choice["finish_reason"] async for choice in engine.server.stream({})]
+
+    server.faults.append(fault)
+    assert engine.loop.start(reasons()).result() == [None, "stop"]
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_stream_that_fails_gives_what_it_had_and_fails_no_one_who_has_left_it(left: bool) -> None:
+    async def one(fails: bool) -> AsyncIterator[int]:
+        yield 7
+        if fails:
+            raise ModelError("It failed.")
+
+    with closing(EventLoop()) as loop, Streams(loop, [one(True), one(False)]) as streams:
+        wait(streams._running.values())  # for all to be found at once
+        pieces = streams.pieces()
+        assert next(pieces) == [(0, 7), (1, 7)]
+        if left:
+            streams.leave(0)
+        with nullcontext() if left else pytest.raises(ModelError):
+            assert list(pieces) == []
+
+
+@pytest.mark.parametrize(("parts", "text"), [(("a\\ud83d", "\\ude00b"), "a😀b"), (("a\\ud83d", ""), "a\ufffd")])
+def test_half_a_surrogate_pair_of_a_server_without_ids_is_no_error(
+    engine: OpenAiEngine, server: FakeServer, parts: tuple[str, str], text: str
+) -> None:
+    template = '{"choices": [{"text": "%s", "finish_reason": %s}]}'
+    events = (template % part for part in zip(parts, ("null", '"stop"'), strict=True))
+    server.faults.append(says(*(f"data: {event}\n\n".encode() for event in events), whole=True))
+    assert finish(engine, asks(ks=[0])).answers[0].text == text  # type: ignore[arg-type]
 
 
 def test_a_busy_server_is_asked_again_but_not_for_ever(engine: OpenAiEngine, server: FakeServer) -> None:
@@ -294,7 +337,7 @@ def test_another_model_is_refused(server: FakeServer, folder: Path, fault: Fault
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "nowhere", "ftp://host/v1", "http://", "http://[", "http://h:x"),
+        *("", "nowhere", "ftp://host/v1", "http://", "http://[", "http://h:x", "http://h:65536"),
         *("http://me:sekret-key@host", "http://host/v1?key=sekret-key"),
     ],
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
+from spring.data.cleaning import without_surrogates
 from spring.generation.answer_writer import AnswerWriter
 from spring.generation.types import Answer, DecodingOptions, GenerationRequest
 from spring.models.tokenization import Tokenization
@@ -64,7 +65,8 @@ class ServedAnswer:
 
     def _add_text(self, text: str, ended: object, seconds: float) -> None:
         self._text += text
-        whole, newline, _ = self._text.strip().partition("\n") if self._one_line else (self._text.strip(), "", "")
+        so_far = without_surrogates(self._text).strip()  # halves of a pair may come one by one
+        whole, newline, _ = so_far.partition("\n") if self._one_line else (so_far, "", "")
         if newline:
             self.answer = replace(self.answer, ended="stop", ended_by="\n")
         elif ended:

@@ -21,7 +21,9 @@ MOST_BYTES = 2**26  # of an answer that is no stream: the log-probabilities of a
 # A request may wait on the server for those before it; between two tokens nothing takes so long.
 TIMEOUT = httpx.Timeout(connect=5.0, read=120.0, write=10.0, pool=60.0)
 LIMITS = httpx.Limits(max_connections=512, max_keepalive_connections=64, keepalive_expiry=4.0)
+LARGEST_PORT = 65_535
 _BUSY = (429, 503)
+_ENDS = (None, "", "stop", "length")  # vLLM also has "abort" and "error"
 _HOST = re.compile(r"[\w.:-]+")
 _UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
@@ -62,8 +64,8 @@ class ModelServer:
             url = httpx.URL(self.url)
         except (httpx.InvalidURL, TypeError) as error:
             raise BackboneError("The engine's address is no address: write http://HOST:PORT/v1.") from error
-        secret = url.userinfo or url.query or url.fragment
-        if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.host) or secret:
+        secret, port = url.userinfo or url.query or url.fragment, url.port or 0
+        if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.host) or secret or port > LARGEST_PORT:
             raise BackboneError(
                 "The engine's address must be http://HOST:PORT/v1, without name, password or query; the key belongs "
                 "into SPRING_ENGINE_KEY."
@@ -108,10 +110,12 @@ class ModelServer:
                         choice = _choice(event)
                         ended = ended or bool(choice.get("finish_reason"))
                         yield choice
-            except httpx.ReadTimeout as error:
-                raise ModelError(SLOW) from error
             except httpx.HTTPError as error:
-                raise ModelError(BROKEN_OFF) from error
+                if not ended:  # else the answer is whole, whatever comes after it
+                    raise _broken_off(error) from error
+            except ModelError:
+                if not ended:
+                    raise
         if not ended:
             raise ModelError(BROKEN_OFF)
 
@@ -160,11 +164,14 @@ async def _whole(response: httpx.Response) -> bytes:
             body += piece
             if len(body) > MOST_BYTES:
                 raise ModelError(NONSENSE)
-    except httpx.ReadTimeout as error:
-        raise ModelError(SLOW) from error
     except httpx.HTTPError as error:
-        raise ModelError(BROKEN_OFF) from error
+        raise _broken_off(error) from error
     return bytes(body)
+
+
+def _broken_off(error: httpx.HTTPError) -> ModelError:
+    """What to say of an answer that did not come to its end."""
+    return ModelError(SLOW if isinstance(error, httpx.ReadTimeout) else BROKEN_OFF)
 
 
 def _failure(status: int, text: str) -> SpringError:
@@ -187,9 +194,13 @@ def _choice(found: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
         raise ModelError(NONSENSE)
     choice: dict[str, Any] = choices[0]
-    ids = choice.get("token_ids")
+    ids, stop = choice.get("token_ids"), choice.get("stop_reason")  # an id or a text that ended it
     if not isinstance(choice.get("text", ""), str) or not (ids is None or _are_ids(ids)):
         raise ModelError(NONSENSE)
+    if not isinstance(stop, str | int | None):
+        raise ModelError(NONSENSE)
+    if choice.get("finish_reason") not in _ENDS:
+        raise ModelError(BROKEN_OFF)
     return choice
 
 

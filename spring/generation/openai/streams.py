@@ -70,25 +70,22 @@ class Streams(Generic[T]):
         The list is empty where nothing has come for a moment.
 
         Raises:
-            SpringError: a stream failed.
+            SpringError: a stream failed that was neither ended nor left.
 
         """
         while self._running:
-            found = []
             try:
                 entries = [self._inbox.get(timeout=POLL_SECONDS)]
                 while not self._inbox.empty():
                     entries.append(self._inbox.get())
             except queue.Empty:
                 entries = []
+            yield [(place, piece) for place, piece, _ in entries if piece is not None]
             for place, piece, error in entries:
-                if error is not None:
-                    raise error
-                if piece is None:
-                    self._running.pop(place, None)
-                else:
-                    found.append((place, piece))
-            yield found
+                if piece is None and place in self._running:
+                    del self._running[place]
+                    if error is not None:
+                        raise error
 
     async def _read(self, place: int, source: AsyncIterator[T]) -> None:
         async for piece in source:
