@@ -1,5 +1,6 @@
 """The table of known backbones: name, hub id, size and published virtual tokens of each."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +91,9 @@ def known_name(text: str) -> str:
     A folder is named by its last part, or by the repository if it is in the hub's cache. So the virtual tokens of a
     known backbone are accepted for a copy of it in a folder with the hub's name.
     """
-    folder = Path(text).expanduser()
-    if folder.is_dir():
-        given = _folder_name(folder.resolve())
+    folder = os.path.expanduser(text)
+    if os.path.isdir(folder):  # of any text: in pathlib too long a name or an unknown user is an error
+        given = _folder_name(Path(folder).resolve())
         ends = {known.hub_id.rpartition("/")[2].lower(): known.name for known in KNOWN_BACKBONES.values()}
         given = ends.get(given.lower(), given)
     else:

@@ -1,6 +1,7 @@
 """Find a backbone and its virtual tokens: in a folder, in the package, or on the hub."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,11 @@ def find_backbone(text: str, report: Callable[[str], None]) -> Source:
         BackboneError: there is none, or it cannot be fetched.
 
     """
-    name, folder = known_name(text), Path(text).expanduser()
-    if folder.is_dir():
-        return Source(name, str(folder))
+    name, folder = known_name(text), os.path.expanduser(text)
+    if os.path.isdir(folder):
+        return Source(name, folder)
+    if not name:
+        raise BackboneError(f"The name of the backbone is empty: choose a model folder, or {DEFAULT_BACKBONE}.")
     if text.startswith((".", "/", "~")):
         raise BackboneError(f"There is no model folder {text}: choose another, or the backbone {DEFAULT_BACKBONE}.")
     revision = text.partition("@")[2] or None
@@ -79,8 +82,8 @@ def find_tokens(given: str | Path | None, backbone: str, report: Callable[[str],
     known = KNOWN_BACKBONES.get(name)
     if known is None or not known.token_file:
         return None
-    beside = Path(backbone).expanduser() / known.token_file
-    return VirtualTokens.load(beside if beside.is_file() else _published(known, report))
+    beside = os.path.join(os.path.expanduser(backbone), known.token_file)
+    return VirtualTokens.load(beside if os.path.isfile(beside) else _published(known, report))
 
 
 def named_tokens(text: str, report: Callable[[str], None], backbone: str | None = None) -> VirtualTokens:
@@ -114,12 +117,15 @@ def _checked(tokens: VirtualTokens, backbone: str) -> VirtualTokens:
 
 def _local(given: str, report: Callable[[str], None]) -> Path:
     """The path of a token file, fetched if it is on the hub."""
-    path = Path(given).expanduser()
+    if not given:
+        raise TokenFileError("The name of the token file is empty: choose a .safetensors or .pt file.")
+    path = Path(os.path.expanduser(given))
     place, _, revision = given.partition("@")
     owner, _, rest = place.partition("/")
     name, _, file = rest.partition("/")
     a_file = not file and place.endswith(TOKEN_FILES)  # FOLDER/FILE
-    if path.exists() or given.startswith((".", "/", "~")) or not (owner and name) or path.parent.is_dir() or a_file:
+    here = os.path.exists(path) or os.path.isdir(path.parent)
+    if here or given.startswith((".", "/", "~")) or not (owner and name) or a_file:
         return path
     try:
         if not file:

@@ -1,5 +1,6 @@
 """`spring.json` of an exported folder: which ids are the virtual tokens, whose they are, and how to know the server."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
 
     """
     path = folder / FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise BackboneError(f"{folder} is no folder that `spring export` made: it has no {FILE}.")
     try:
         with path.open("rb") as file:

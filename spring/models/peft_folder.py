@@ -6,6 +6,7 @@ written in that form: PEFT would put them at the wrong place and answer wrongly 
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ FRONT_WARNING = (
 
 def is_peft_folder(path: Path) -> bool:
     """Whether a folder holds an adapter of PEFT."""
-    return (path / CONFIG).is_file()
+    return os.path.isfile(path / CONFIG)
 
 
 def read_peft(folder: Path, backbone: str | None = None) -> VirtualTokens:

@@ -4,6 +4,7 @@ Paper: "One Token Can Help!" (arXiv 2405.19670), section 3: the first k of n lea
 the passages and the question; any 1 <= k <= n works.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +138,7 @@ class VirtualTokens:
 
         """
         path = Path(path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # too long a name is no error
             raise TokenFileError(f"There is no token file {path}: choose a .safetensors or .pt file that is there.")
         match path.suffix:
             case ".safetensors":

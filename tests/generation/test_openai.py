@@ -334,6 +334,13 @@ def test_another_model_is_refused(server: FakeServer, folder: Path, fault: Fault
     one_line(error)
 
 
+@pytest.mark.parametrize("folder", ["~nobody-here/model", "x" * 300])
+def test_a_folder_that_cannot_be_is_none_of_ours(folder: str) -> None:
+    with pytest.raises(BackboneError, match="is no folder that `spring export` made") as error:
+        OpenAiEngine(folder, "http://host/v1")
+    one_line(error)
+
+
 @pytest.mark.parametrize(
     "url",
     [

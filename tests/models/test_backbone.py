@@ -176,7 +176,9 @@ def test_an_unknown_precision_is_refused_with_the_known_ones() -> None:
     one_line(error)
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/model", "~/nowhere-at-all"])
+@pytest.mark.parametrize(
+    "name", ["./nowhere", "/nowhere/model", "~/nowhere-at-all", "~nobody-here/model", f"./{'x' * 300}"]
+)
 def test_a_missing_folder_is_named(name: str) -> None:
     with pytest.raises(BackboneError, match=f"There is no model folder {name}: choose") as error:
         load_backbone(name)

@@ -223,6 +223,13 @@ def test_what_cannot_be_had_is_told_with_what_would_work(
     assert len(fake_hub.asked) == 1  # one small file
 
 
+@pytest.mark.parametrize("name", ["", "@main"])
+def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
+    with pytest.raises(BackboneError, match="name of the backbone is empty") as error:
+        find_backbone(name, quiet)
+    one_line(error)
+
+
 def test_a_name_that_is_no_id_is_refused(fake_hub: Hub) -> None:
     fake_hub.failure = errors.HFValidationError("Repo id must be ...")
     with pytest.raises(BackboneError, match="'no//id' is neither a known name nor an id on the hub") as error:
@@ -246,7 +253,16 @@ def test_tokens_of_another_width_are_refused_before_the_weights(tiny_llama_folde
         load_engine(str(folder), tmp_path / "mine.pt", "fp32", report=quiet)
 
 
-@pytest.mark.parametrize(("given", "named"), [("no/such/f.pt", "no/such has no file f.pt"), ("none.pt", "none.pt")])
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("no/such/f.pt", "no/such has no file f.pt"),
+        ("none.pt", "none.pt"),
+        ("", "name of the token file is empty"),
+        ("~nobody-here/f.pt", "~nobody-here/f.pt"),
+        (f"{'x' * 300}.pt", "xxx.pt: choose"),
+    ],
+)
 def test_a_missing_token_file_is_named(fake_hub: Hub, given: str, named: str) -> None:
     with pytest.raises(TokenFileError, match=named) as error:
         find_tokens(given, "someone/model", quiet)

@@ -1,5 +1,6 @@
 """The engine that asks a served model: ids of passages, virtual tokens and question go to the server, ids come back."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -51,7 +52,7 @@ class OpenAiEngine:
     ready = True  # whether the server answers is seen when it is asked
 
     def __init__(self, folder: str | Path, url: str, model: str = "", key: str = "", layout: str = "training") -> None:
-        self.exported = read_exported(Path(folder).expanduser(), layout)
+        self.exported = read_exported(Path(os.path.expanduser(folder)), layout)
         manifest = self.exported.manifest
         self.tokenization, self.eos_ids = self.exported.tokenization, frozenset(manifest.eos_ids)
         self.server, self.loop = ModelServer(url, key), EventLoop()
