@@ -1,6 +1,7 @@
 """The frozen language model, with its tokenization."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.masking_utils import create_sliding_window_causal_mask
 
 from spring.errors import BackboneError, PromptError
 from spring.models.tokenization import Tokenization
@@ -17,6 +19,7 @@ from spring.rag.prompt import INSTRUCTION, Prompt
 from spring.settings import DEFAULT_BACKBONE
 
 FINGERPRINT_VALUES = 65_536  # of each tensor
+WINDOW_MASK = create_sliding_window_causal_mask.__name__  # transformers' models import it where they have a window
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +75,12 @@ class Backbone:
     def window(self) -> int | None:
         """Tokens that a layer with a sliding window sees, the newest included; None: every layer sees all.
 
-        A configuration may name a window, or 0, though no layer has one.
+        A configuration may name a window, or 0, though no layer has one, or though the model's code knows none.
         """
         config = self.model.config.get_text_config()
         slides = any(isinstance(layer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=config).layers)
-        return getattr(config, "sliding_window", None) if slides else None
+        known = hasattr(sys.modules[type(self.model).__module__], WINDOW_MASK)
+        return getattr(config, "sliding_window", None) if slides and known else None
 
     @cached_property
     def mixed(self) -> bool:

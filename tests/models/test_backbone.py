@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,12 +18,18 @@ from transformers import (
     AutoTokenizer,
     BloomConfig,
     Gemma2Config,
+    Gemma3TextConfig,
     GenerationConfig,
     LlamaConfig,
     MambaConfig,
+    MistralConfig,
+    MixtralConfig,
+    Phi3Config,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
     Qwen2MoeConfig,
+    Starcoder2Config,
 )
 
 from spring.data.types import Passage
@@ -37,6 +44,8 @@ from spring.models.memory import model_without_weights
 from spring.models.tokenization import Tokenization
 from spring.rag.prompt import INSTRUCTION, Baseline, Prompt, build_prompt
 from tests.conftest import FERRY, PASSAGES, QUESTION, one_line
+
+SMALL = {"num_hidden_layers": 1, "num_experts": 1, "hidden_size": 32, "vocab_size": 8, "pad_token_id": 0}
 
 
 @pytest.fixture(params=["tiny_llama", "tiny_mistral", pytest.param("default", marks=pytest.mark.model)])
@@ -286,11 +295,24 @@ def test_what_cannot_be_learned_through_is_refused_before_its_weights(
     one_line(error)
 
 
-def test_a_window_that_no_layer_has_is_none(tiny_llama: Backbone) -> None:
-    config = Qwen2MoeConfig(num_hidden_layers=1, num_experts=1, hidden_size=32, vocab_size=8)
-    assert config.sliding_window == 0
+@pytest.mark.parametrize(
+    ("kind", "named", "window"),
+    [
+        (Qwen2MoeConfig, {"sliding_window": 0}, None),
+        (Qwen2Config, {"use_sliding_window": False}, None),
+        (LlamaConfig, {}, None),  # its code knows no window
+        (LlamaConfig, {"layer_types": ["sliding_attention"]}, None),
+        *((kind, {}, 8) for kind in (MistralConfig, Phi3Config, Starcoder2Config, MixtralConfig)),
+        (Qwen2Config, {"use_sliding_window": True, "layer_types": ["sliding_attention"]}, 8),
+        (Gemma3TextConfig, {}, 8),
+    ],
+)
+def test_a_window_is_one_that_a_layer_has(
+    kind: type[PreTrainedConfig], named: dict[str, Any], window: int | None, tiny_llama: Backbone
+) -> None:
+    config = kind(**SMALL | {"sliding_window": 8} | named)
     backbone = Backbone(model_without_weights(config), tiny_llama.tokenization, "fp32")
-    assert backbone.window is None
+    assert backbone.window == window
 
 
 def test_a_model_that_names_no_end_has_its_tokenizers(tiny_llama: Backbone) -> None:
