@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -149,6 +150,31 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_the_start(tmp_path: Path) 
     with pytest.raises(BackboneError) as error:
         SubprocessEngine(backbone=str(tmp_path / "nowhere"))
     assert "nowhere" in one_line(error)
+
+
+class EndedChild:
+    """A process that has ended."""
+
+    def __init__(self) -> None:
+        self.ended, self.ready, self.killed = threading.Event(), Future[object](), False
+        self.ended.set()
+        self.ready.set_result(None)
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def test_a_process_that_is_being_started_while_the_engine_is_closed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SubprocessEngine.__new__(SubprocessEngine)
+    engine._options, engine._closed, engine._child = {}, False, EndedChild()  # type: ignore[assignment]
+
+    def start(options: object) -> EndedChild:
+        engine.close()
+        return EndedChild()
+
+    monkeypatch.setattr(client, "Child", start)
+    engine._watch()
+    assert engine._child.killed  # type: ignore[attr-defined]
 
 
 class Panic(BaseException):

@@ -161,6 +161,8 @@ class SubprocessEngine:
             while not self._closed:
                 try:
                     self._child = Child(self._options)
+                    if self._closed:  # meanwhile: `close` has killed the one before
+                        self._child.kill()
                     break
                 except OSError:  # no memory or file handles for one more process
                     time.sleep(PAUSE_WITHOUT_ROOM)
