@@ -17,10 +17,15 @@ def fit(draft: PromptDraft, tokenization: Tokenization, context_length: int) -> 
         context_length: most tokens of input and output together.
 
     Raises:
-        PromptError: the question alone is too long, or cannot be laid out.
+        PromptError: the question alone or the answer is too long, or the question cannot be laid out.
 
     """
     room = context_length - draft.max_new_tokens
+    if room <= 0:
+        raise PromptError(
+            f"An answer of {draft.max_new_tokens} tokens leaves no room for the question: {tokenization.name} takes "
+            f"{context_length} tokens in all; please choose a shorter answer."
+        )
     for kept in range(len(draft.passages), -1, -1):
         if sum(len(passage.titled) for passage in draft.passages[:kept]) > MOST_CHARACTERS_PER_TOKEN * room:
             continue

@@ -232,6 +232,7 @@ def test_a_number_of_passages_out_of_range_is_refused(passages: int) -> None:
         ({"virtual_tokens": (-1,)}, "-1 virtual tokens are out of range"),
         ({"virtual_tokens": (0, 99_999)}, "99999 virtual tokens are out of range"),  # not: the question is too long
         ({"virtual_tokens": ()}, "at least one answer"),
+        ({"decoding": DecodingOptions(512)}, "answer of 512 tokens leaves no room .*: tiny-llama takes 512 tokens"),
         ({"baselines": ("told",)}, "There is no baseline 'told': choose one of plain, instruction, examples, chat"),
     ],
 )
