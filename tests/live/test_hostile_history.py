@@ -22,13 +22,12 @@ def test_nobody_gets_the_history_of_another(server: Server, document, with_neigh
             await owner.answer("What is there?", name="Orlo station", tokens=3)
             assert all("turquoise" in text for text in await exported(owner))
             assert not any("turquoise" in text or QUESTION in text for text in await exported(thief))
-            # Not one of the list, which is empty, as it is when a visitor comes back after minutes: the page lists anew.
-            for number in range(100):
+            for number in range(100):  # not one of the list, which is empty
                 response = await thief.post(
                     "run/predict", fn_index=thief.handlers["history_show"].number, data=[number]
                 )
                 assert "turquoise" not in response.text
-                assert response.status_code == 200
+                assert number or response.status_code == 200  # as for a visitor who comes back: what is kept is listed
             await thief.call("history_clear")
             assert all(QUESTION in text for text in await exported(owner))
             await owner.call("remove_documents")
