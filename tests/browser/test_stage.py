@@ -99,6 +99,14 @@ def test_a_link_is_copied_and_asks_its_question_once_for_whoever_opens_it(page, 
     page.wait("document.querySelector('#linked').innerText.includes('your documents stay with you')")
 
 
+def test_a_link_may_ask_what_is_an_example_of_another_collection(visit):
+    question = "For how long can library members borrow books?"
+    page = visit(f"?collection=Space+missions&q={question.replace(' ', '+')}")
+    page.wait("document.querySelector('#example_0')?.innerText.includes('volcanic plume')")
+    page.page.wait_for_timeout(500)  # in which another question was put in its place
+    assert page.page.input_value("#question textarea") == question
+
+
 def test_a_link_that_asks_for_nonsense_is_told_so_and_asks_nothing(visit):
     page = visit("?collection=<b>x</b>&q=%3Cimg+src=x%3E&k=1e9&passages=NaN&run=1")
     page.wait("document.querySelector('#linked').innerText.includes('not followed in full')")

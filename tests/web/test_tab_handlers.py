@@ -576,9 +576,9 @@ def test_the_expected_answer_has_a_longest(tabs) -> None:
 
 def test_a_typed_question_is_left_alone_when_the_documents_change(shared) -> None:
     form = Form(shared)
-    assert form.choose(OWN, "Who?")["suggested"] is None
-    assert form.choose(OWN, QUESTION)["suggested"] == {"instead": QUESTION, "question": "", "expected": ""}
-    assert form.choose(SAMPLE, " ")["suggested"] == {"instead": " ", "question": QUESTION, "expected": "nine"}
+    assert form.suggest(OWN, "Who?")["suggested"] is None
+    assert form.suggest(OWN, QUESTION)["suggested"] == {"instead": QUESTION, "question": "", "expected": ""}
+    assert form.suggest(SAMPLE, " ")["suggested"] == {"instead": " ", "question": QUESTION, "expected": "nine"}
 
 
 def test_the_loading_of_the_model_takes_none_of_an_answers_time(shared, llama_engine, monkeypatch) -> None:

@@ -147,17 +147,11 @@ class Form:
             )
 
     def _connect_documents(self) -> None:
-        question = [self.inputs[name] for name in ("question", "expected")]
+        collection = self.inputs["collection"]
         examples = {f"example_{index}": button for index, button in enumerate(self.examples)}
-        chosen = connect(
-            self.inputs["collection"].change,
-            self.choose,
-            name="choose_collection",
-            inputs=self.inputs,
-            outputs={"suggested": self.suggested, **examples},
-        )
-        # In the browser, as the visitor may have typed since the handler was sent the question.
-        chosen.then(None, [self.suggested, *question], question, js=TAKE_SUGGESTED, api_visibility="private")
+        connect(collection.change, self.choose, name="choose_collection", inputs=self.inputs, outputs=examples)
+        # Not whenever it changes: a link, and what the browser has saved, come with their question.
+        self._suggest_after(collection.input, "suggest")
         shown = {"upload": self.upload_box, "collection": self.inputs["collection"], "files": self.file_list}
         read = connect(
             self.upload_box.upload,
@@ -171,10 +165,19 @@ class Form:
             show_progress="full",
         )
         read.then(None, self.key, js=KEEP_KEY, api_visibility="private")
+        self._suggest_after(read.then, "suggest_uploaded")
         self.removed = connect(
             [self.remove.click, self.removed_elsewhere.click], self.forget, name="remove_documents", outputs=shown
         )
         self.removed.success(None, js=FORGET_KEY, api_visibility="private")
+        self._suggest_after(self.removed.then, "suggest_removed")
+
+    def _suggest_after(self, event: Any, name: str) -> None:
+        """Suggest a question when the visitor has chosen a collection."""
+        question = [self.inputs[name] for name in ("question", "expected")]
+        chosen = connect(event, self.suggest, name=name, inputs=self.inputs, outputs={"suggested": self.suggested})
+        # In the browser, as the visitor may have typed since the handler was sent the question.
+        chosen.then(None, [self.suggested, *question], question, js=TAKE_SUGGESTED, api_visibility="private")
 
     def most_tokens(self) -> int:
         """The largest k; what it usually is until the model is loaded."""
@@ -215,11 +218,12 @@ class Form:
         self.shared.remove_documents(visitor_of(request)[0])
         return {"collection": self.documents.collections[0], "files": ""}
 
-    def choose(self, collection: str, question: str) -> Updates:
-        """Show the chosen collection's examples, and suggest the first in place of no question and of other examples.
+    def choose(self, collection: str) -> Updates:
+        """Show the chosen collection's examples."""
+        return _example_buttons(self.documents.examples(collection))
 
-        A question that the visitor typed, or a link brought, stays.
-        """
+    def suggest(self, collection: str, question: str) -> Updates:
+        """Suggest the first example in place of no question and of other examples; what the visitor typed stays."""
         examples = self.documents.examples(collection)
         typed = text_of(question).strip()
         is_foreign = self.documents.is_example(typed) and typed not in [known.question for known in examples]
@@ -231,7 +235,7 @@ class Form:
                 "question": first.question if first else "",
                 "expected": joined_answers(first),
             }
-        return {"suggested": suggested, **_example_buttons(examples)}
+        return {"suggested": suggested}
 
     def example(self, collection: str, index: int) -> Updates:
         """The question of an example's button, and its golden answers."""

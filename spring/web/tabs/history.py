@@ -51,8 +51,8 @@ class HistoryTab(Tab):
         """The list, one comparison, and the buttons; the list is made anew whenever the tab is opened."""
         gr.HTML(LEGEND)
         entries = gr.Radio([], label="Comparisons", visible=False, elem_id="history-list")
-        # Gradio forgets the choices of a visitor who is away for some minutes, as phones are, sooner than we forget what
-        # is kept, and would refuse what the page still shows. `History.find` takes whatever comes.
+        # Gradio forgets the choices of a visitor who is away for some minutes, as phones are, sooner than we what is
+        # kept, and would refuse what the page still shows. `History.find` takes whatever comes.
         entries.preprocess = lambda payload: payload  # type: ignore[method-assign]
         with gr.Row():
             exports = {
