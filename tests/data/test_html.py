@@ -166,6 +166,26 @@ def test_a_page_of_which_much_would_be_lost_is_read_whole(monkeypatch: pytest.Mo
     assert text_of(f"<header>The house</header>{bell}{rooms}<footer>Ask the porter</footer>").count("\n") == 22
 
 
+@pytest.mark.parametrize(
+    ("post", "beside", "count"),
+    [
+        ("<article>{}</article>", "<article>{}</article>", 3),
+        ("<div class=entry-content>{}</div>", "<div class=entry-content>{}</div>", 3),
+        ("<article class='post-1 post hentry'>{}</article>", "<article class='post-2 post tea'>{}</article>", 3),
+        ("<ul><li><article>{}</article></li></ul>", "<ul><li><article>{}</article></li></ul>", 3),
+        ("<article class=post>{}</article>", "<article class=comment>{}</article>", 1),
+        ("<article>{}</article>", "<section class=comments><article>{}</article></section>", 1),
+        ("<article>{}</article>", "<article><a href=x>{}</a></article>", 1),  # a teaser
+    ],
+)
+def test_several_articles_of_one_shape_are_all_read(post: str, beside: str, count: int) -> None:
+    texts = [f"<p>{f'{town} rings the {town} bell and {town} tower at noon. ' * 5}</p>" * 3 for town in "ABC"]
+    parts = [part.format(text) for part, text in zip((post, beside, beside), texts, strict=True)]
+    text = text_of(f"<main><h1>The town</h1>{''.join(parts)}</main><footer>Imprint</footer>")
+    assert [town for town in "ABC" if f"{town} rings" in text] == [*"ABC"[:count]]
+    assert "Imprint" not in text
+
+
 # --- titles ---
 
 

@@ -1,6 +1,7 @@
 """Find the article among the blocks of a page, by what trafilatura (https://trafilatura.readthedocs.io) extracts."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import trafilatura
@@ -16,6 +17,8 @@ _SHINGLE = 4  # words
 _LEAST_WORDS = 60  # of a page in which an article is looked for
 _LEAST_SHARE = 0.4  # of the words of the page's prose that an article has,
 _SURE, _SURE_SHARE = 100, 0.1  # if it has many words, less: the rest may be comments and other articles
+_NAMES = re.compile(r"(?<!\S)[^\s\d]+(?!\S)")  # of classes; those with digits number their elements
+_TEASER = 300  # characters outside links, which an article beside others has at least
 _WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
 
 
@@ -42,11 +45,41 @@ def _extracted(root: Element) -> str:
     """What trafilatura takes for the article's text; "" if nothing, or if the page is too large."""
     if _SIZE(root) > _LARGEST[0] or _LENGTH(root) > _LARGEST[1]:
         return ""
+    _gather(root)
     try:
         document = trafilatura.bare_extraction(root, include_comments=False, favor_recall=True, fast=True)
     except RecursionError:
         return ""
     return (getattr(document, "text", None) or "") if document is not None else ""
+
+
+def _gather(root: Element) -> None:
+    """Move articles of one shape into the first of them, as trafilatura reads only that one.
+
+    Of one shape are elements with the same tags and classes from the root down, as the posts of a blog. What is moved
+    keeps its class, by which trafilatura leaves out comments.
+    """
+    elements = [*root.iter(etree.Element)]
+    lengths: Counter[Element] = Counter()  # of the text outside links
+    for element in reversed(elements):
+        if element.tag == "a":
+            lengths[element] = 0
+        else:
+            lengths[element] += len((element.text or "").strip())
+        if (parent := element.getparent()) is not None:
+            lengths[parent] += lengths[element] + len((element.tail or "").strip())
+    shapes: dict[Element | None, int] = {None: 0}
+    numbers: dict[tuple[int, str, str], int] = {}
+    first: dict[int, Element] = {}
+    for element in elements:
+        names = _NAMES.findall(element.get("class") or "")
+        name = " ".join(names[:1] if element.tag == "article" else names)  # the next may be the article's subject
+        shapes[element] = numbers.setdefault((shapes[element.getparent()], element.tag, name), len(numbers) + 1)
+        is_candidate = element.tag == "article" or (name and element.tag in ("div", "section"))
+        if is_candidate and lengths[element] >= _TEASER:
+            leader = first.setdefault(shapes[element], element)
+            if leader is not element:
+                leader.append(element)
 
 
 def _kept(blocks: list[HtmlBlock], text: str) -> list[HtmlBlock]:
