@@ -121,6 +121,8 @@ def test_a_mark_without_text_is_nothing() -> None:
         "<dialog>gone</dialog>",
         "<div class='cookie-banner'>We use cookies. gone</div>",
         "<aside id=cmp-box>Your privacy. gone</aside>",
+        "<div id=cookies>We use cookies. gone <a href='/p'>More</a></div>",
+        "<section class=privacy><h2>Your privacy</h2><p>We use cookies. gone</p><button>Accept</button></section>",
         "<h2>Heading<a class=anchor href='#h'>¶</a></h2>",
     ],
 )
@@ -136,9 +138,51 @@ def test_a_page_that_a_script_would_show_is_read() -> None:
     assert text_of("<body style='visibility:hidden'><div style='display:none'>The lamp.</div>") == "The lamp."
 
 
-def test_text_about_cookies_is_kept() -> None:
-    recipe = "<p>Beat the butter and bake the cookies. </p>" * 60
-    assert text_of(f"<div class='cookie-recipe cookies'>{recipe}</div>").count("bake") == 60
+@pytest.mark.parametrize(
+    "part",
+    [
+        f"<div class='cookie-recipe cookies'>{'<p>Bake the cookies. <a href=x>More</a></p>' * 100}</div>",
+        "<div class=cookie-recipe><p>Bake the cookies.</p></div>",
+        "<section id=cookies><h2>Cookies</h2><p>Bake the <a href=x>cookies</a>.</p></section>",
+        "<main><div class=section id=privacy-policy><h3>Privacy</h3><p>Bake <a href=x>more</a>.</div></main>",
+        "<h2 id=cookies>Bake the cookies</h2>",
+        "<dl><dt id=jar.cookies>Bake <a class=ref href=x>cookies</a></dt></dl>",
+    ],
+)
+def test_text_about_cookies_is_kept(part: str) -> None:
+    assert "Bake" in text_of(part)
+
+
+PARAGRAPHS = "".join(f"<p>{SENTENCES * 3}</p>" for _ in range(4))
+
+
+@pytest.mark.parametrize("before", ["", f"<main><h1>Questions</h1>{PARAGRAPHS}"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<h2><button>What is the fee?</button></h2><div class=collapse>Nine crowns.</div>",
+        "<h3><button aria-expanded=false aria-controls=a>What is the fee?</button></h3><p id=a hidden>Nine crowns.</p>",
+        "<h3 role=button>What is the fee?</h3><div role=region aria-hidden=true><p>Nine crowns.</p></div>",
+        "<dt><button aria-expanded=false aria-controls=a>What is the fee?</button><dd id=a style='display:none'>"
+        "<p>Nine crowns for a person.</p></dd>",
+        "<div role=tablist><h4><a role=button>What is the fee?</a></h4><p role=tabpanel hidden>Nine crowns.</p></div>",
+    ],
+)
+def test_questions_that_are_buttons_and_their_folded_answers(before: str, part: str) -> None:
+    text = text_of(f"{before}{part}<p>{SENTENCES}</p>")
+    assert "What is the fee?\nNine crowns" in text
+
+
+def test_a_short_answer_between_others_is_kept() -> None:
+    asked = "<h2>What is the fee?</h2><div>Nine crowns.</div><h2>Is there a lift?</h2><div>No.</div>"
+    text = text_of(f"<main>{PARAGRAPHS}{asked}<h2>Bells</h2>{PARAGRAPHS}")
+    assert "What is the fee?\nNine crowns.\nIs there a lift?\nNo.\nBells" in text
+
+
+def test_buttons_that_are_no_questions() -> None:
+    menu = "<header><button aria-expanded=false aria-controls=m>Menu</button><ul id=m hidden><li>Home</ul></header>"
+    tabs = "<div role=tablist><button role=tab>Price</button></div><div role=tabpanel hidden>Nine crowns.</div>"
+    assert text_of(f"{menu}<h2>Fees <button>Copy</button></h2>{tabs}") == "Fees\nNine crowns."
 
 
 def test_the_article_without_its_surroundings() -> None:

@@ -118,11 +118,13 @@ def _belongs(blocks: list[HtmlBlock], kept: list[bool], words: list[tuple[str, .
     """Whether a block between two of the article's is part of it: a heading, a table, a list, a paragraph."""
     block = blocks[place]
     if block.kind == "heading":
-        return any(kept[place + 1 : place + 3])
+        return any(kept[place + 1 : place + 3]) or block.block.text.endswith(("?", "？"))  # its answer may be short
     if block.linked * 2 > len(block.block.text):
         return False
     beside = kept[place - 1] or kept[place + 1]
     if block.kind in ("row", "listing"):
+        return True
+    if blocks[place - 1].block.level > 1 and kept[place - 1]:  # a short answer; below a title stands a date
         return True
     return len(words[place]) >= (3 if block.kind == "item" else 5 if beside else 8)
 
