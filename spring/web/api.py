@@ -15,6 +15,7 @@ from spring.rag.library import Library
 from spring.web.shared import Shared
 from spring.web.visitors.progress import Say
 from spring.web.visitors.requests import (
+    EXPECTED_TOKENS,
     LONGEST_QUESTION,
     MAX_TOKENS,
     MOST_NEW_TOKENS,
@@ -23,6 +24,7 @@ from spring.web.visitors.requests import (
     question_text,
     text_of,
     visitor_of,
+    within,
 )
 
 PROGRESS = gr.Progress()  # tells Gradio to pass on, to whoever follows the call, how far the reading of files is
@@ -39,7 +41,7 @@ class Api:
     def compare(
         self,
         question: str,
-        virtual_tokens: float = 50,
+        virtual_tokens: float | None = None,
         passages: float = 3,
         collection: str = "",
         documents: Sequence[Any] | None = None,
@@ -54,7 +56,7 @@ class Api:
 
         Args:
             question: what to ask.
-            virtual_tokens: k, from 0 to the number of tokens there are (50).
+            virtual_tokens: k, from 0 to the number of tokens there are (50), and that many if it is left out.
             passages: how many passages are retrieved, 1 to 20.
             collection: name of a sample collection, for example "Orlo station".
             documents: uploaded files to ask about instead of a collection (PDF, Word, Excel, HTML, text and others).
@@ -76,7 +78,8 @@ class Api:
         queued, held = None, f"{visitor} {next(self._numbers)}"
         try:
             baselines = (*baseline_names(baseline), *(["instruction"] if instruction else []))
-            settings = comparison_settings((0, virtual_tokens), passages, max_new_tokens, baselines, temperature)
+            k = EXPECTED_TOKENS if virtual_tokens is None else virtual_tokens
+            settings = comparison_settings((0, k), passages, max_new_tokens, baselines, temperature)
             text, files = question_text(question), _paths(documents)
             if files:
                 library = self._read(files, visitor, address, lambda line: progress(None, line))
@@ -86,9 +89,11 @@ class Api:
             queued = shared.queue.join(visitor, address)
             for _ in shared.wait(queued):
                 pass
-            for comparison in compare(shared.engine, library.retriever, text, settings):
+            engine = shared.engine
+            settings = within(settings, len(engine.tokens)) if virtual_tokens is None else settings
+            for comparison in compare(engine, library.retriever, text, settings):
                 if comparison.progress.done and not queued.discarded:
-                    return as_dict(comparison, shared.engine)
+                    return as_dict(comparison, engine)
                 if queued.over:
                     break
             raise ModelError(shared.ending(queued))
@@ -140,7 +145,7 @@ def parameters(shared: Shared) -> dict[str, Parameter]:
     files = ListFiles.model_json_schema()
     given = {
         "question": Parameter(None, {"type": "string", "maxLength": LONGEST_QUESTION}),
-        "virtual_tokens": Parameter(50, {"type": "integer", "minimum": 0, "maximum": MAX_TOKENS}),
+        "virtual_tokens": Parameter(None, {"type": "integer", "minimum": 0, "maximum": MAX_TOKENS}),
         "passages": Parameter(3, {"type": "integer", "minimum": 1, "maximum": MOST_PASSAGES}),
         "collection": Parameter(shared.documents.collections[0], {"type": "string"}),
         "documents": Parameter(None, files),

@@ -11,14 +11,14 @@ from spring.web.html.status import status
 from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
 from spring.web.tabs.evaluate import EvaluateTab
-from spring.web.tabs.form import EXPECTED_TOKENS, Form
+from spring.web.tabs.form import Form
 from spring.web.tabs.history import HistoryTab
 from spring.web.tabs.link import Links
 from spring.web.tabs.resume import Resume
 from spring.web.tabs.sweep import SweepTab
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect
-from spring.web.visitors.requests import visitor_of
+from spring.web.visitors.requests import EXPECTED_TOKENS, visitor_of
 
 TABS: tuple[type[Tab], ...] = (CompareTab, SweepTab, EvaluateTab, HistoryTab)  # the first one is open at first
 

@@ -64,7 +64,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("question", {"a": 1}, "Please type a question."),
     ("question", "x" * 3000, "The question has 3,000 characters; at most 2,000."),
     ("virtual_tokens", "many", NUMBERS),
-    ("virtual_tokens", None, NUMBERS),
+    ("virtual_tokens", [None], NUMBERS),
     ("virtual_tokens", -1, "The number of virtual tokens must be 0 to 1024."),
     ("passages", [3], NUMBERS),
     ("max_new_tokens", 10**9, "The longest answer must be 1 to 256 tokens, not 1000000000."),

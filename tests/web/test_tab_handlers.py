@@ -39,6 +39,7 @@ from spring.web.tabs.streaming import REMOVED, buttons
 from spring.web.tabs.sweep import SweepTab, every_k, f1_plot
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import RequestQueue
+from spring.web.visitors.requests import comparison_settings, within
 from tests.conftest import PASSAGES, QUESTION
 
 pytestmark = pytest.mark.usefixtures("reading_child")
@@ -572,6 +573,11 @@ def test_a_model_that_cannot_be_loaded_again_keeps_nobody_waiting(tabs, shared) 
 def test_the_expected_answer_has_a_longest(tabs) -> None:
     last = run(tabs.sweep, expected="a|" * 1_500)
     assert "The expected answer has 3,000 characters; at most 2,000." in last["status"]
+
+
+@pytest.mark.parametrize(("asked", "answered"), [((0, 50), (0, 10)), ((0, 1, 20, 50), (0, 1, 10)), ((0, 99), (0, 99))])
+def test_what_the_page_offers_while_the_model_loads_is_at_most_the_tokens_there_are(asked, answered) -> None:
+    assert within(comparison_settings(asked, 3, 5), 10).virtual_tokens == answered
 
 
 def test_a_typed_question_is_left_alone_when_the_documents_change(shared) -> None:

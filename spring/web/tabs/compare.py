@@ -21,7 +21,7 @@ from spring.web.tabs.what_if import COLLECT, Asked, WhatIf
 from spring.web.tabs.wiring import Updates
 from spring.web.visitors.documents import OWN
 from spring.web.visitors.request_queue import QueuedRequest
-from spring.web.visitors.requests import comparison_settings, question_text
+from spring.web.visitors.requests import comparison_settings, question_text, within
 
 # On a phone the answers are below the form: scroll there.
 SCROLL = "() => { if (innerWidth < 800) document.getElementById('tabs')?.scrollIntoView(spring.motion()) }"
@@ -124,8 +124,9 @@ class CompareTab(Tab):
         asked = self.what_if.asked(queued.visitor, base, edits)
         asked = asked or self._asked(queued.visitor, question, collection, expected)
         settings = comparison_settings((0, k), passage_count, max_new_tokens, baseline, temperature)
-        last, pace = None, Pace()
-        for comparison in compare(self.shared.engine, asked.retriever, asked.question, settings, asked.hits):
+        last, pace, engine = None, Pace(), self.shared.engine
+        settings = within(settings, len(engine.tokens))
+        for comparison in compare(engine, asked.retriever, asked.question, settings, asked.hits):
             if not blind and pace.is_due():
                 yield self._snapshot(comparison, asked, is_first=last is None)
             elif blind and last is None:

@@ -24,13 +24,20 @@ from spring.generation.comparison import ComparisonSettings
 from spring.rag.retriever import Retriever
 from spring.web.html import evaluation as evaluation_html
 from spring.web.shared import Shared
-from spring.web.tabs.form import EXPECTED_TOKENS, IN_WORDS, Form
+from spring.web.tabs.form import IN_WORDS, Form
 from spring.web.tabs.streaming import StreamingAction, buttons
 from spring.web.tabs.sweep import every_k
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates
 from spring.web.visitors.request_queue import QueuedRequest
-from spring.web.visitors.requests import NO_BASELINE, baseline_names, comparison_settings, whole_numbers
+from spring.web.visitors.requests import (
+    EXPECTED_TOKENS,
+    NO_BASELINE,
+    baseline_names,
+    comparison_settings,
+    whole_numbers,
+    within,
+)
 
 USUAL = (0, 1, 5, 20, 50)
 BATCH = 2  # questions at once: the table is live, and other visitors' requests come in between
@@ -177,7 +184,9 @@ class EvaluateTab(Tab):
         questions, run.failed = without_too_long(run.questions)
         yield {"status": evaluation_html.progress(run), **_scores(()), **buttons(True)}
         try:
-            for done in evaluate(self.shared.engine, questions, retriever, settings, BATCH):
+            engine = self.shared.engine
+            settings = within(settings, len(engine.tokens))
+            for done in evaluate(engine, questions, retriever, settings, BATCH):
                 has_rows = run.add(done)
                 if run.complete or queued.over or run.out_of_time:
                     break

@@ -16,6 +16,7 @@ from spring.web.tabs.wiring import Updates, connect
 from spring.web.visitors.documents import OWN, joined_answers
 from spring.web.visitors.progress import lines_of
 from spring.web.visitors.requests import (
+    EXPECTED_TOKENS,
     LONGEST_QUESTION,
     MOST_NEW_TOKENS,
     NO_BASELINE,
@@ -24,7 +25,6 @@ from spring.web.visitors.requests import (
     visitor_of,
 )
 
-EXPECTED_TOKENS = 50  # the slider's end until the model's tokens are known
 EXAMPLES = 5
 FOLD = '<button id="fold" type="button" aria-expanded="false">Settings</button>'  # page.js says what they are
 IN_WORDS = [  # the third answer, by what stands in the place of the tokens
@@ -132,7 +132,7 @@ class Form:
                 gr.Textbox(
                     value=joined_answers(examples[0] if examples else None),
                     label="Expected answer (optional)",
-                    info="Gives exact match and F1 for each answer; separate several with |",
+                    info="Gives exact match and F1; separate several with |. An example's is for its own question.",
                     max_length=LONGEST_QUESTION,
                     elem_id="expected",
                 )

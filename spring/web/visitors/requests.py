@@ -1,6 +1,7 @@
 """Check what visitors and programs send: a program is not bound by the limits of the page's sliders and boxes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from spring.rag.prompt import BASELINES, Baseline
 from spring.settings import READING_LIMITS, ReadingLimits
 
 MAX_TOKENS = 1024
+EXPECTED_TOKENS = 50  # the most that the page offers until the model's tokens are known
 LONGEST_QUESTION = 2_000  # characters
 MOST_NEW_TOKENS = 256
 NO_BASELINE = "none"
@@ -84,6 +86,12 @@ def whole_numbers(*values: float) -> list[int]:
         return [int(value) for value in values]
     except (TypeError, ValueError, OverflowError) as error:
         raise PromptError("The settings must be numbers.") from error
+
+
+def within(settings: ComparisonSettings, tokens: int) -> ComparisonSettings:
+    """Settings with the tokens there are instead of more, where the page offers these until the model is loaded."""
+    ks = [min(k, tokens) if k <= EXPECTED_TOKENS else k for k in settings.virtual_tokens]
+    return settings if ks == [*settings.virtual_tokens] else replace(settings, virtual_tokens=tuple(dict.fromkeys(ks)))
 
 
 def comparison_settings(
