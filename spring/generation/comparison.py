@@ -13,6 +13,7 @@ from spring.rag.retriever import Hit, Retriever
 
 MOST_PASSAGES = 20
 NOTHING_FOUND = "None of the words occur in your documents: what follows comes from the model alone."
+ALL_LEFT_OUT = "Every passage is left out: what follows comes from the model alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +151,7 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
         "precision": engine.backbone.precision,
         "precision_reason": engine.backbone.precision_reason,
         "learned": engine.tokens.learned,
-        "passages": [
-            {
-                "rank": hit.rank,
-                "score": hit.score,
-                "document": hit.passage.document,
-                "page": hit.passage.page,
-                "section": hit.passage.section,
-                "text": hit.passage.titled,
-            }
-            for hit in comparison.hits
-        ],
+        "passages": [passage_as_dict(hit) for hit in comparison.hits],
         "notes": list(comparison.notes),
         "prompt": {"before": comparison.prompt.before, "after": comparison.prompt.after},
         "answers": [
@@ -175,4 +166,16 @@ def as_dict(comparison: Comparison, engine: Engine) -> dict[str, Any]:
             }
             for answer in comparison.answers
         ],
+    }
+
+
+def passage_as_dict(hit: Hit) -> dict[str, Any]:
+    """One of the passages in `as_dict`."""
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "document": hit.passage.document,
+        "page": hit.passage.page,
+        "section": hit.passage.section,
+        "text": hit.passage.titled,
     }

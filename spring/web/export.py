@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from spring.data.cleaning import without_surrogates
 from spring.evaluation.metrics import score
 from spring.evaluation.results import defused
-from spring.generation.comparison import Comparison, as_dict
+from spring.generation.comparison import as_dict, passage_as_dict
 from spring.generation.interface import Engine
 from spring.generation.types import Answer
 from spring.rag.retriever import Hit
@@ -43,7 +43,7 @@ class CsvRow(NamedTuple):
 
 def as_markdown(history: Iterable[Kept]) -> str:
     """The comparisons, one heading each."""
-    return without_surrogates("\n".join(_one(kept.comparison, kept.golden) for kept in history))
+    return without_surrogates("\n".join(map(_one, history)))
 
 
 def as_csv(history: Iterable[Kept]) -> str:
@@ -56,16 +56,25 @@ def as_csv(history: Iterable[Kept]) -> str:
 
 
 def as_json(history: Iterable[Kept], engine: Engine) -> str:
-    """A list of what `/compare` returns, each with the expected answers."""
+    """A list of what `/compare` returns, each with the expected answers, and what the visitor did to the passages."""
     found: list[dict[str, Any]] = [
-        {**as_dict(kept.comparison, engine), "expected": list(kept.golden)} for kept in history
+        {
+            **as_dict(kept.comparison, engine),
+            "passages": [
+                {**passage_as_dict(hit), "edited_by_visitor": hit in kept.edited} for hit in kept.comparison.hits
+            ],
+            "left_out_by_visitor": [passage_as_dict(hit) for hit in kept.left_out],
+            "notes": list(kept.notes),
+            "expected": list(kept.golden),
+        }
+        for kept in history
     ]
     return without_surrogates(json.dumps(found, ensure_ascii=False, indent=1))
 
 
 def _rows(kept: Kept) -> Iterable[CsvRow]:
     comparison = kept.comparison
-    passages = "; ".join(_place(hit) for hit in comparison.hits)
+    passages = "; ".join(_place(hit, kept) for hit in _listed(kept))
     for answer in comparison.answers:
         agreement = score(answer.text, kept.golden) if kept.golden else None
         yield CsvRow(
@@ -84,15 +93,16 @@ def _rows(kept: Kept) -> Iterable[CsvRow]:
         )
 
 
-def _one(comparison: Comparison, golden: tuple[str, ...]) -> str:
+def _one(kept: Kept) -> str:
+    comparison, golden = kept.comparison, kept.golden
     parts = [f"## {_line(comparison.question)}"]
     if golden:
         parts.append(f"Expected: {_line(' or '.join(golden))}")
     for answer in comparison.answers:
         parts += [f"**{answer.title.capitalize()}**{_scores(answer, golden)}", _quoted(answer.text)]
-    for hit in comparison.hits:
-        parts += [f"\\[{hit.rank}\\] {_line(_place(hit))}", _quoted(hit.passage.titled)]
-    return "\n\n".join([*parts, *map(_line, comparison.notes)]) + "\n"
+    for hit in _listed(kept):
+        parts += [f"\\[{hit.rank}\\] {_line(_place(hit, kept))}", _quoted(hit.passage.titled)]
+    return "\n\n".join([*parts, *map(_line, kept.notes)]) + "\n"
 
 
 def _scores(answer: Answer, golden: tuple[str, ...]) -> str:
@@ -102,8 +112,16 @@ def _scores(answer: Answer, golden: tuple[str, ...]) -> str:
     return f" (exact match {'yes' if agreement.exact_match else 'no'}, F1 {agreement.f1:.2f})"
 
 
-def _place(hit: Hit) -> str:
-    return f"{hit.passage.document}, page {hit.passage.page}"
+def _listed(kept: Kept) -> list[Hit]:
+    """The passages that the model saw, and those that the visitor left out."""
+    return sorted((*kept.comparison.hits, *kept.left_out), key=lambda hit: hit.rank)
+
+
+def _place(hit: Hit, kept: Kept) -> str:
+    """Where a passage is from, and whether the visitor has edited it or left it out."""
+    place = f"{hit.passage.document}, page {hit.passage.page}"
+    done = "edited" if hit in kept.edited else "left out" if hit in kept.left_out else ""
+    return f"{place} ({done} by the visitor)" if done else place
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 """What if: the same question again, with passages left out or changed, on a tiny random model."""
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import reduce
@@ -10,9 +11,12 @@ import pytest
 
 from spring.data.types import Collection, Passage
 from spring.errors import PromptError
+from spring.generation.comparison import ALL_LEFT_OUT, NOTHING_FOUND
 from spring.rag.library import Library
+from spring.web import export
 from spring.web.shared import Shared
 from spring.web.tabs.compare import CompareTab
+from spring.web.tabs.history import HistoryTab
 from spring.web.tabs.what_if import GONE, LONGEST_PASSAGE, WRONG
 from spring.web.visitors.documents import OWN
 from tests.conftest import PASSAGES, QUESTION
@@ -82,6 +86,30 @@ def test_without_any_passage_the_answers_come_from_the_model_alone(tab) -> None:
     assert nothing["answers"].index("None of the words occur") < nothing["answers"].index('class="cards n2 alone"')
     assert "None of the words" not in nothing["status"]
     assert "again" not in nothing
+
+
+def test_history_and_exports_say_what_was_changed_and_left_out(tab, llama_engine) -> None:
+    base, history = ask(tab)["base"], HistoryTab(tab.shared)
+    again = ask(tab, base=base, edits=[{"rank": 2, "text": "The pier is new."}])
+    [_, kept] = tab.shared.history.of("me")
+    shown = history.show(ME, kept.number)
+    assert [shown[name] for name in ("line", "answers", "passages")] == [
+        again[name] for name in ("status", "answers", "passages")
+    ]
+    labels = [label for label, _ in history._listed(ME, None)["entries"]["choices"]]
+    assert labels[0].endswith("(k = 5, 1 passage, 1 edited, 1 left out)")
+    assert labels[1].endswith("(k = 5, 2 passages)")
+    assert "0.txt, page 1 (left out by the visitor); pier.txt, page 1 (edited by the visitor)" in export.as_csv([kept])
+    assert "txt, page 1 (left out by the visitor)\n\n> The ferry" in shown["markdown"]
+    assert "pier.txt, page 1 (edited by the visitor)\n\n> The pier is new." in shown["markdown"]
+    before, after = json.loads(export.as_json(tab.shared.history.of("me"), llama_engine))
+    assert [hit["edited_by_visitor"] for hit in (*before["passages"], *after["passages"])] == [False, False, True]
+    assert [len(asked["left_out_by_visitor"]) for asked in (before, after)] == [0, 1]
+    ask(tab, base=base, edits=[])
+    kept = tab.shared.history.of("me")[-1]
+    assert ALL_LEFT_OUT in history.show(ME, kept.number)["answers"]
+    assert ALL_LEFT_OUT in export.as_markdown([kept])
+    assert NOTHING_FOUND not in export.as_markdown([kept]) + export.as_json([kept], llama_engine)
 
 
 @pytest.mark.parametrize("base", [0, 1, -1, None, "1", [1], {"a": 1}, float("nan"), 10**400])

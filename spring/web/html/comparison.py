@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spring.evaluation.metrics import score
-from spring.generation.comparison import NOTHING_FOUND
+from spring.generation.comparison import ALL_LEFT_OUT, NOTHING_FOUND
 from spring.generation.interface import Engine
 from spring.generation.types import Answer, GenerationRequest
 from spring.rag.retriever import Hit
@@ -12,9 +12,6 @@ from spring.web.html.text import escape
 
 if TYPE_CHECKING:
     from spring.generation.comparison import Comparison
-
-
-ALL_LEFT_OUT = "Every passage is left out: what follows comes from the model alone."
 
 
 def facts(engine: Engine) -> str:

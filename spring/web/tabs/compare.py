@@ -164,7 +164,7 @@ class CompareTab(Tab):
         sessions = self.shared.sessions
         if not comparison.progress.done or (asked.is_own and not sessions.has(visitor)):
             return {}
-        number = self.shared.history.keep(visitor, comparison, asked.golden, asked.is_own, address)
+        number = self.shared.history.keep(visitor, comparison, asked.golden, asked.is_own, address, asked.found)
         updates = {"explained": number, "explain": gr.update(interactive=number > 0)}
         if asked.hits is None and comparison.hits:
             updates |= {"base": number, "again": gr.update(interactive=number > 0)}

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from spring.web import export
-from spring.web.html.comparison import answer_cards
+from spring.web.html.comparison import answer_cards, said_first
 from spring.web.html.passages import passage_list
+from spring.web.html.status import progress_line, status
 from spring.web.tabs.form import Form
 from spring.web.tabs.tab import Tab
 from spring.web.tabs.wiring import Updates, connect
@@ -94,10 +95,11 @@ class HistoryTab(Tab):
         if kept is None:  # expired, or removed in another tab of the browser
             return self._listed(request, None)
         comparison = kept.comparison
+        alone, notes = said_first(comparison, kept.found)
         return {
-            "line": "",
-            "answers": answer_cards(comparison.answers, comparison.question, kept.golden),
-            "passages": passage_list(comparison, done=True),
+            "line": status(progress_line(comparison), notes),
+            "answers": answer_cards(comparison.answers, comparison.question, kept.golden, alone=alone),
+            "passages": passage_list(comparison, done=True, found=kept.found),
             "markdown": export.as_markdown([kept]),
         }
 
@@ -148,4 +150,7 @@ def _label(kept: Kept) -> str:
     if len(question) > LONGEST_LABEL:
         question = f"{question[: LONGEST_LABEL - 1]}…"
     most = max(answer.virtual_tokens for answer in kept.comparison.answers)
-    return f"{question} (k = {most}, {len(kept.comparison.hits)} passages)"
+    count = len(kept.comparison.hits)
+    parts = [f"k = {most}", f"{count} passage{'' if count == 1 else 's'}"]
+    parts += [f"{len(hits)} {name}" for name, hits in (("edited", kept.edited), ("left out", kept.left_out)) if hits]
+    return f"{question} ({', '.join(parts)})"

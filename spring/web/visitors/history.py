@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from sys import getsizeof
 
-from spring.generation.comparison import Comparison
+from spring.generation.comparison import ALL_LEFT_OUT, Comparison
+from spring.rag.retriever import Hit
 from spring.web.visitors.sessions import LEFT, SHARE
 
 CLOCK = time.monotonic
@@ -27,6 +28,23 @@ class Kept:
     golden: tuple[str, ...]  # expected answers
     is_own: bool  # it quotes the visitor's own documents
     nbytes: int
+    found: tuple[Hit, ...] = ()  # the passages that the visitor chose from, if the question was asked again
+
+    @property
+    def edited(self) -> tuple[Hit, ...]:
+        """Passages that do not say what their document says, as the visitor has changed them."""
+        return tuple(hit for hit in self.comparison.hits if self.found and hit not in self.found)
+
+    @property
+    def left_out(self) -> tuple[Hit, ...]:
+        """Passages that the visitor has left out."""
+        used = {hit.rank for hit in (*self.comparison.hits, *self.comparison.dropped)}
+        return tuple(hit for hit in self.found if hit.rank not in used)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What one should know about the passages, a sentence each."""
+        return (ALL_LEFT_OUT,) if self.found and not self.comparison.hits else self.comparison.notes
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +80,13 @@ class History:
         return sum(visit.nbytes for visit in list(self._visits.values()))
 
     def keep(
-        self, visitor: str, comparison: Comparison, golden: Sequence[str] = (), is_own: bool = False, address: str = ""
+        self,
+        visitor: str,
+        comparison: Comparison,
+        golden: Sequence[str] = (),
+        is_own: bool = False,
+        address: str = "",
+        found: Sequence[Hit] = (),
     ) -> int:
         """Keep a comparison that is complete; the visitor's oldest ones make room for it.
 
@@ -70,7 +94,8 @@ class History:
             Its number; 0 if there is no room for it.
 
         """
-        entry = Kept(next(self._numbers), comparison, tuple(golden), is_own, _size(comparison))
+        nbytes = _size(comparison, found)
+        entry = Kept(next(self._numbers), comparison, tuple(golden), is_own, nbytes, tuple(found))
         with self._lock:
             self._tidy()
             before = self._visits.get(visitor)
@@ -135,10 +160,10 @@ class History:
                 del self._visits[visitor]
 
 
-def _size(comparison: Comparison) -> int:
+def _size(comparison: Comparison, found: Sequence[Hit] = ()) -> int:
     """Bytes that a comparison takes, about: its texts and the ids of its answers."""
     texts = [comparison.question]
-    for hit in (*comparison.hits, *comparison.dropped):
+    for hit in (*comparison.hits, *comparison.dropped, *found):
         texts += [hit.passage.text, hit.passage.title, hit.passage.section, hit.passage.document, *hit.terms]
     for prompt in (comparison.prompt, *(request.prompt for request in comparison.requests)):
         texts += [prompt.before, prompt.after]
