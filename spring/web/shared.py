@@ -132,14 +132,14 @@ class Shared:
         return "Stopped." if request.over else ""
 
     def remove_documents(self, visitor: str) -> None:
-        """Drop a visitor's documents and all that quotes them, on every page that has them; what runs there ends."""
+        """Drop a visitor's documents and all that quotes them, on every page that has them; what reads them ends."""
         pages = self.sessions.pages(visitor)
         for queue in self._queues:
             for page in pages:
                 queue.end(page, discard=True)
         self.sessions.forget(visitor)
         for page in pages:
-            self.blind_tests.close(page)
+            self.blind_tests.forget_own(page)
             self.history.forget_own(page)
 
     def leave(self, visitor: str) -> None:

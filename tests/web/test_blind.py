@@ -134,6 +134,9 @@ def test_a_new_question_and_removed_documents_close_the_test(tab) -> None:
     tab.shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))  # others, uploaded since
     assert NO_TEST in tab.blind.reveal(ME, [])["status"]
     assert tab.shared.history.of("me")[-1].is_own is False
+    ask(tab)
+    tab.shared.remove_documents("me")
+    assert "tally" in tab.blind.reveal(ME, [])  # of a sample
 
 
 def test_a_round_that_is_stopped_shows_no_answer_and_does_not_count(tab) -> None:

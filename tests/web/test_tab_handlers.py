@@ -767,6 +767,23 @@ def test_removed_documents_end_what_quotes_them_and_are_quoted_no_more(tabs, sha
     assert tab.action.remove(False) == {}
 
 
+@pytest.mark.parametrize("name", ["compare", "sweep", "evaluate", "again", "explain"])
+def test_what_reads_a_sample_goes_on_when_documents_are_removed(tabs, shared, name) -> None:
+    first = run(tabs.compare)
+    asked = {
+        "again": (tabs.compare.action, INPUTS["compare"] | {"collection": OWN, "base": first["base"], "edits": []}),
+        "explain": (tabs.compare.explanation.action, {"explained": first["explained"]}),
+    }
+    action, inputs = asked.get(name) or (getattr(tabs, name).action, INPUTS[name])
+    shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
+    updates = action.stream(ME, action.begin(ME)["ticket"], **inputs)
+    before = next(updates)
+    Form(shared).forget(ME)
+    after = [*updates]
+    assert after[-1] != action.remove()
+    assert not any(said in str([before, *after]) for said in ("Stopped.", "'quotes': True"))
+
+
 def test_an_explanation_and_an_answer_of_another_tab_end_with_the_documents(tabs, shared) -> None:
     other = SimpleNamespace(session_hash="other tab")
     shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))

@@ -77,7 +77,8 @@ class Blind:
     def complete(self, visitor: str, comparison: Comparison, asked: Asked) -> Updates:
         """The answers' texts behind letters, in random order."""
         answers = comparison.answers
-        order = self.tests.hide(visitor, Hidden(comparison, asked), [answer.title for answer in answers])
+        kinds = [answer.title for answer in answers]
+        order = self.tests.hide(visitor, Hidden(comparison, asked), kinds, asked.is_own)
         alone, notes = said_first(comparison, asked.found)
         return {
             "status": status(CHOOSE, notes),

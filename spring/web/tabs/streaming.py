@@ -73,7 +73,7 @@ class StreamingAction:
     def stream(self, request: gr.Request, ticket: float, **inputs: Any) -> Iterator[Updates]:
         """Show what `run` yields, until a newer request of the same action takes its place on the page."""
         visitor, _ = visitor_of(request)
-        queued = self.queue.take(visitor, ticket)
+        queued = self.queue.take(visitor, ticket, self._is_own(visitor, inputs))
         if queued is None:  # never begun, or ended while it waited in Gradio's own queue
             yield _ended("Stopped.") if ticket and not self._is_superseded(visitor, ticket) else {}
             return
@@ -93,10 +93,17 @@ class StreamingAction:
         names = (self.name, *self.replaced_by)
         return any(self.queue.is_superseded(visitor, name, ticket) for name in names)
 
+    def _is_own(self, visitor: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the visitor's own documents are read."""
+        # What is explained or asked again may be about other documents than those chosen now.
+        earlier = inputs.get("explained" if inputs.get("edits") is None else "base")
+        if earlier is None:
+            return bool(inputs.get("collection") == OWN)
+        kept = self.shared.history.find(visitor, earlier)
+        return kept is None or kept.is_own
+
     def _steps(self, queued: QueuedRequest, inputs: Mapping[str, Any]) -> Iterator[Updates]:
-        # A question that is asked again may be about other documents than those chosen now.
-        is_own = inputs.get("collection") == OWN or inputs.get("edits") is not None
-        quotes = {"quotes": is_own} if "collection" in inputs else {}
+        quotes = {"quotes": queued.is_own} if "collection" in inputs else {}
         try:
             for line in self.shared.wait(queued, self.queue):
                 yield {"status": status(line)}

@@ -26,6 +26,7 @@ class Count:
 @dataclass(slots=True)
 class _Visit(Generic[T]):
     hidden: tuple[T, tuple[str, ...]] | None = None  # what is shown, and the kind behind each letter
+    is_own: bool = False  # that quotes the visitor's own documents
     tally: dict[str, Count] = field(default_factory=dict)
 
 
@@ -36,8 +37,8 @@ class BlindTests(Generic[T]):
         self._visits: OrderedDict[str, _Visit[T]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def hide(self, visitor: str, shown: T, kinds: list[str]) -> list[int]:
-        """Open a test in place of the one before.
+    def hide(self, visitor: str, shown: T, kinds: list[str], is_own: bool = False) -> list[int]:
+        """Open a test in place of the one before; `is_own`: it quotes the visitor's own documents.
 
         Returns:
             The places of the kinds in the order of the letters, at random.
@@ -48,7 +49,7 @@ class BlindTests(Generic[T]):
         with self._lock:
             visit = self._visits.setdefault(visitor, _Visit())
             self._visits.move_to_end(visitor)
-            visit.hidden = shown, tuple(kinds[place] for place in order)
+            visit.hidden, visit.is_own = (shown, tuple(kinds[place] for place in order)), is_own
             while len(self._visits) > MOST_VISITORS:
                 self._visits.popitem(last=False)
         return order
@@ -95,6 +96,12 @@ class BlindTests(Generic[T]):
         """Drop the test that is open."""
         with self._lock:
             if visit := self._visits.get(visitor):
+                visit.hidden = None
+
+    def forget_own(self, visitor: str) -> None:
+        """Drop the test that is open if it quotes the visitor's own documents, which are removed."""
+        with self._lock:
+            if (visit := self._visits.get(visitor)) and visit.is_own:
                 visit.hidden = None
 
     def leave(self, visitor: str) -> None:

@@ -33,6 +33,7 @@ class QueuedRequest:
     action: str = ""  # what was started, and where its result is shown
     begun: float = field(default_factory=lambda: CLOCK())
     started: float | None = None  # when it left the queue
+    is_own: bool = True  # it reads the visitor's own documents, as far as is known: it is said when it is taken
     taken: bool = False
     ended: bool = False
     discarded: bool = False  # nothing of its result may be shown: the documents it quotes were removed
@@ -111,13 +112,18 @@ class RequestQueue:
                 self._newest.popitem(last=False)
             return queued.ticket
 
-    def take(self, visitor: str, ticket: float | None) -> QueuedRequest | None:
-        """Take the request with this ticket; None if it has ended, or was taken before."""
+    def take(self, visitor: str, ticket: float | None, is_own: bool = True) -> QueuedRequest | None:
+        """Take the request with this ticket, which may read no documents of the visitor's own.
+
+        Returns:
+            The request; None if it has ended, or was taken before.
+
+        """
         with self._changed:
             queued = self._current.get(visitor)
             if queued is None or queued.taken or ticket != queued.ticket:
                 return None
-            queued.taken, queued.begun = True, CLOCK()
+            queued.taken, queued.is_own, queued.begun = True, is_own, CLOCK()
             return queued
 
     def is_superseded(self, visitor: str, action: str, ticket: float) -> bool:
@@ -154,11 +160,15 @@ class RequestQueue:
             self._changed.notify_all()
 
     def end(self, visitor: str, action: str = "", discard: bool = False) -> None:
-        """End a visitor's requests: all of them, or those of one action; `discard` what they would still show."""
+        """End a visitor's requests, all of them or those of one action.
+
+        `discard` ends only those that read the visitor's own documents, and what they would still show is not shown.
+        """
         with self._changed:
             current = self._current.get(visitor)
             mine = [queued for queued in (*self._waiting, *self._running, current) if queued is not None]
             mine = [queued for queued in mine if queued.visitor == visitor and action in ("", queued.action)]
+            mine = [queued for queued in mine if queued.is_own or not discard]
             for queued in mine:
                 queued.discarded = queued.discarded or discard  # before it ends, as who reads it looks at that first
                 queued.ended = True
