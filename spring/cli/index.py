@@ -1,6 +1,7 @@
 """`spring index`: put large collections on disk, to be searched without reading them again."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     from spring.data.sandbox.files import local_files
     from spring.rag.index_build import build_index
 
-    size = sum(path.stat().st_size for path, _ in local_files(options.documents) if path.is_file())
+    size = sum(path.stat().st_size for path, _ in local_files(options.documents) if os.path.isfile(path))
     with tqdm(total=size, unit="B", unit_scale=True, mininterval=1, file=sys.stderr) as bar:
         bar.set_postfix_str("looking for copies")  # by their content, before the first row is read
 

@@ -4,6 +4,9 @@ A new command is a file `spring/cli/NAME.py` with `add_options` and `run`, and a
 """
 
 import argparse
+import codecs
+import io
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +18,7 @@ from typing import Any, Protocol, cast
 from spring import __version__
 from spring.cli.options import say
 from spring.cli.parser import OneLineParser
+from spring.data.cleaning import one_line
 from spring.errors import SpringError
 from spring.settings import SHORT_SPINS
 
@@ -76,6 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What cannot be printed as JSON writes it (`backslashreplace` would make `--json` print no JSON)."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """Escape what the encoding of the output lacks, and the bytes of a path that are no text."""
+    codecs.register_error("escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="escape")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -85,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for name, value in SHORT_SPINS.items():
         os.environ.setdefault(name, value)  # before a command imports torch
+    _escape_what_cannot_be_printed()
     options = _parser().parse_args(arguments)
     try:
         with ExitStack() as options.opened:
@@ -95,6 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe; Python would flush once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of a path that no command looks at more closely: the system says what is wrong
+        say("spring: " + one_line(f"{error.strerror}: {error.filename!r}" if error.filename else str(error)))
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

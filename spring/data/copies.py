@@ -1,6 +1,7 @@
 """The same file twice, by its content: its copy would take a second place among the passages of an answer."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
@@ -11,7 +12,7 @@ from spring.data.types import Collection, FileResult
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file; "" of what is none or cannot be opened, which is left to the reader to say."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path's own test raises where a folder is closed or a name too long
         return ""
     try:
         with path.open("rb") as file:

@@ -8,6 +8,7 @@ are never changed in place.
 
 import hashlib
 import json
+import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
+from spring.data.cleaning import without_surrogates
 from spring.data.copies import content_digest, copy_result
 from spring.data.corpus import FLASHRAG, Fields, batches, holds_rows, opened
 from spring.data.sandbox.files import local_files, local_limits, read_each
@@ -86,6 +88,8 @@ def write_index(
     report: Report = lambda passages, position: None,
 ) -> Built:
     """Write the index of all that comes, and name it in the manifest when it is whole."""
+    if without_surrogates(str(output)) != str(output):
+        raise DocumentError(f"{output} cannot be used as a folder for an index: choose a name in UTF-8.")
     with locked(output):
         old = Manifest.read(output) if add else None
         remove_leftovers(output)
@@ -134,7 +138,7 @@ def _works(files: Sequence[tuple[Path, str]], fields: Fields, built: Built) -> I
         before = [FileResult(name, pages=1, digest=digest) for digest, name in built.files.items()]
         read = read_each(others, local_limits(others), before=before)
         for (path, _), (result, passages) in zip(others, read, strict=True):
-            done += path.stat().st_size if path.is_file() else 0
+            done += path.stat().st_size if os.path.isfile(path) else 0
             if result.error is not None:
                 built.errors.append(result.error)
                 continue

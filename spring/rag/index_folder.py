@@ -70,7 +70,7 @@ class Manifest(BaseModel):
 
 def is_index(path: Path) -> bool:
     """Whether a path is a folder with a manifest, which says it is an index (right or not)."""
-    return (path / MANIFEST).is_file()
+    return os.path.isfile(path / MANIFEST)
 
 
 @contextmanager

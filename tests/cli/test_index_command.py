@@ -43,6 +43,7 @@ def test_what_trains_and_evaluates_takes_it_too(index: Path) -> None:
     [
         (["index", "{folder}/missing.txt", "--output", "{folder}/new"], "missing.txt: it does not exist"),
         (["index", "{folder}/rows.jsonl", "--output", "{folder}"], "is no index and not empty"),
+        (["index", "{folder}/rows.jsonl", "--output", "{folder}/new\udcff"], "choose a name in UTF-8."),
         (["search", "lamp", "--documents", "{folder}/index", "{folder}/rows.jsonl"], "give it alone"),
     ],
 )

@@ -1,9 +1,15 @@
 """The registry of commands: one file and one line each."""
 
+import io
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
 from spring import __version__
 from spring.cli.main import COMMANDS, main
+from spring.models.virtual_tokens import VirtualTokens
 from tests.conftest import ROOT
 
 
@@ -40,3 +46,26 @@ def test_a_path_that_can_be_none_is_told_in_one_line(
     told = capsys.readouterr().err
     assert reason in told
     assert told.count("\n") == 1
+
+
+def test_what_the_system_refuses_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "x.pt")
+
+    path = tmp_path / "x.pt"
+    path.touch()
+    monkeypatch.setattr(VirtualTokens, "load", refuse)
+    assert main(["tokens", "show", str(path)]) == 2
+    assert capsys.readouterr() == ("", "spring: Permission denied: 'x.pt'\n")
+
+
+@pytest.mark.usefixtures("reading_child")
+def test_what_the_terminal_cannot_show_is_escaped_as_in_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, path = io.BytesIO(), tmp_path / "lamp.txt"
+    path.write_text("Une lampe \N{FIRE}", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, "ascii"))
+    assert main(["search", "Où est la lampe ?", "--documents", str(path), "--json"]) == 0
+    found = json.loads(printed.getvalue())
+    assert (found["question"], found["hits"][0]["text"]) == ("Où est la lampe ?", "Une lampe \N{FIRE}")

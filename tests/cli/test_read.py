@@ -98,3 +98,12 @@ def test_many_files_have_a_progress_bar_and_a_row_more_than_an_upload_may_have_i
     assert (status, len(objects)) == (0, 31)
     assert objects[-1]["pages"] == 20_001
     assert "31" in err or not err  # the bar comes after half a second
+
+
+def test_a_path_that_the_system_refuses_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = f"{'n' * 300}.jsonl"
+    status, objects, _ = run(capsys, long, write(tmp_path / "a.txt", "lamp"), "--questions", long)
+    assert status == 0
+    assert [value.get("pages") for value in objects] == [None, 1, None]
+    assert "it does not exist or is not a file" in objects[0]["error"]
+    assert "File name too long" in objects[2]["error"]

@@ -77,6 +77,8 @@ def read_file(path: Path, most_pages: int | None = None, in_time: Callable[[], b
     """
     try:
         content = _read(path, most_pages or sys.maxsize, in_time)
+    except PermissionError as error:
+        raise DocumentError("it may not be read by this program; change its permissions") from error
     except PARSER_ERRORS as error:
         raise DocumentError("it could not be read and is probably damaged; save it again") from error
     except MemoryError as error:

@@ -119,7 +119,7 @@ def local_files(paths: Iterable[Path]) -> list[tuple[Path, str]]:
 
 def local_limits(files: Iterable[tuple[Path, str]]) -> ReadingLimits:
     """The limits for the user's own files: half of the machine's memory, and time by the size of the largest."""
-    largest = max((path.stat().st_size for path, _ in files if path.is_file()), default=0)
+    largest = max((path.stat().st_size for path, _ in files if os.path.isfile(path)), default=0)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     seconds = LOCAL_LIMITS.cpu_seconds + 2 * largest // MIB
     return replace(
@@ -158,7 +158,7 @@ def parse_questions(
 
 
 def _check_bytes(paths: Sequence[Path], limits: ReadingLimits) -> None:
-    size = sum(path.stat().st_size for path in paths if path.is_file())
+    size = sum(path.stat().st_size for path in paths if os.path.isfile(path))
     if size > limits.bytes:
         raise DocumentError(
             f"The files have {size / MIB:,.0f} MB together; {limits.bytes / MIB:,.0f} are the most, "
