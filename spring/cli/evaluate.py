@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spring.evaluation.identity import IdentifiedEngine
     from spring.evaluation.results import RowsFile
     from spring.evaluation.runner import Row
-    from spring.evaluation.summary import Group
+    from spring.evaluation.summary import Group, Summary
     from spring.generation.comparison import ComparisonSettings
     from spring.rag.retriever import Retriever
 
@@ -64,7 +64,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Ask, score, and print the table."""
+    """Ask, score, and print the table.
+
+    Raises:
+        PromptError: no question could be asked.
+
+    """
+    from spring.errors import PromptError
     from spring.evaluation.identity import run_identity
     from spring.evaluation.report import ReportedSet, report, require_report
     from spring.evaluation.results import RowsFile
@@ -96,6 +102,8 @@ def run(options: argparse.Namespace) -> None:
     rows, failed = _ask(engine, sets, retriever, settings, batch_size, file)
     for line in failed:
         say(line)
+    if not any(rows.values()):
+        raise PromptError("No question could be asked, so there are no scores.")
     if options.report:
         reported = {
             name: ReportedSet(rows[name], asked, lambda question: seen_passages(engine, question, retriever, settings))
@@ -169,16 +177,23 @@ def _print(
     as_object: bool,
 ) -> None:
     """The table of each set, and their macro average if there are several."""
-    from spring.evaluation.results import as_frame, as_json, rows_as_json
+    from spring.evaluation.results import as_json, rows_as_json
     from spring.evaluation.summary import macro_average, summarize
 
     tables = {name: summarize(part, against) for name, part in rows.items()}
     mean = macro_average(rows, against)
     if not as_object:
-        titled = [*tables.items(), ("Macro average", mean)] if len(tables) > 1 else [("", mean)]
-        print("\n\n".join(f"{name}\n{as_frame(table).to_string(index=False)}".lstrip("\n") for name, table in titled))
+        parts = [f"{name}\n{_table(table, 'No answers.')}" for name, table in tables.items()]
+        average = _table(mean, "None: no k or baseline has answers in every file.")
+        print("\n\n".join([*parts, f"Macro average\n{average}"]) if len(tables) > 1 else average)
         return
     result = as_json(mean, engine, settings, failed)
     if len(tables) > 1:
         result["sets"] = {name: rows_as_json(table) for name, table in tables.items()}
     print(json.dumps(result, ensure_ascii=False))
+
+
+def _table(summaries: "Sequence[Summary]", otherwise: str) -> str:
+    from spring.evaluation.results import as_frame
+
+    return as_frame(summaries).to_string(index=False) if summaries else otherwise

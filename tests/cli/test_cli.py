@@ -444,6 +444,19 @@ def test_evaluate_refuses_in_one_line(evaluation: Ask, questions: Path, options:
     assert "Traceback" not in done.stderr
 
 
+def test_evaluate_without_any_answer_says_so(evaluation: Ask, questions: Path, tmp_path: Path) -> None:
+    long = tmp_path / "long.jsonl"
+    long.write_text(json.dumps({"question": "When does the ferry leave? " * 100, "answer": "nine"}))
+    alone = evaluation(long, "--virtual-tokens", 0)
+    assert (alone.code, alone.stdout) == (2, "")
+    assert alone.stderr.splitlines()[-1] == "spring: No question could be asked, so there are no scores."
+    report = ("--report", tmp_path / "report.html")
+    beside = evaluation([long, questions], "--virtual-tokens", 0, *report)
+    assert beside.code == 0
+    assert beside.stdout.startswith("long\nNo answers.\n\nquestions\n")
+    assert beside.stdout.endswith("Macro average\nNone: no k or baseline has answers in every file.\n")
+
+
 def test_evaluate_without_documents_says_which_question_needs_them(evaluation: Ask, questions: Path) -> None:
     done = evaluation(questions, corpus=())
     assert done.code == 2
