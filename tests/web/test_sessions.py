@@ -186,6 +186,7 @@ def test_uploads_have_folders_of_their_own_and_leave_one_by_one(tmp_path) -> Non
     assert uploads.nbytes == 8
     assert uploads.owns(second)
     assert not uploads.owns(f"{uploads.received}/../lock")
+    assert not uploads.owns(uploads.received)
     made = uploads.folder / "made" / "evaluation.csv"
     made.parent.mkdir()
     made.touch()
@@ -294,6 +295,14 @@ def test_another_sites_page_is_told_from_ours(headers, same) -> None:
         ("10.0.0.7", "1.1.1.1, 8.8.8.8, 10.1.2.3", "8.8.8.8"),
         ("10.0.0.7", "", "10.0.0.7"),
         ("10.0.0.7", "nonsense", "10.0.0.7"),
+        ("10.0.0.7", "8.8.8.8, unknown, ", "8.8.8.8"),
+        ("10.0.0.7", "8.8.8.8:5555", "8.8.8.8"),
+        ("10.0.0.7", "[2a00:1450:4001:81b::200e]:80", "2a00:1450:4001:81b::"),
+        ("10.0.0.7", "[2a00:1450:4001:81b::200e]", "2a00:1450:4001:81b::"),
+        ("10.0.0.7", "::ffff:8.8.8.8", "8.8.8.8"),
+        ("::ffff:8.8.8.8", "9.9.9.9", "8.8.8.8"),
+        ("::ffff:10.0.0.7", "8.8.8.8", "8.8.8.8"),
+        ("100.64.0.5", "8.8.8.8", "8.8.8.8"),
         ("2a00:1450:4001:81b::200e", "", "2a00:1450:4001:81b::"),
         ("testclient", "", "testclient"),
     ],

@@ -1,8 +1,9 @@
 """Check what visitors and programs send: a program is not bound by the limits of the page's sliders and boxes."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,31 @@ def text_of(value: Any) -> str:
 def visitor_of(request: Any) -> tuple[str, str]:
     """Return the session's name and the network address; both are empty if unknown.
 
-    Behind a proxy, whose address is private, the address is the last public one in X-Forwarded-For. Of an IPv6
+    Behind a proxy, whose address is not public, the address is the last public one in X-Forwarded-For. Of an IPv6
     address only the first 64 bits count, the network of one household.
     """
     session = getattr(request, "session_hash", None) or ""
     host = getattr(getattr(request, "client", None), "host", None) or ""
     came = str(getattr(request, "headers", {}).get("x-forwarded-for", ""))
-    try:
-        address = ip_address(host)
-        if address.is_private:
-            address = next(
-                (a for a in map(ip_address, reversed(came.replace(" ", "").split(","))) if a.is_global), address
-            )
-    except ValueError:
+    address = _address(host)
+    if address is None:
         return session, host
+    if not address.is_global:
+        forwarded = map(_address, reversed(came.split(",")))
+        address = next((each for each in forwarded if each and each.is_global), address)
     if isinstance(address, IPv6Address):
         return session, str(IPv6Address(int(address) >> 64 << 64))
     return session, str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in a text, which may have a port; of IPv4 written as IPv6 the former, None of anything else."""
+    with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([\d.]+):\d+", text := text.strip())
+    try:
+        address = ip_address((with_port[1] or with_port[2]) if with_port else text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def is_same_origin(request: Any) -> bool:

@@ -89,7 +89,7 @@ class Uploads:
 
     def owns(self, path: str | Path) -> bool:
         """Whether a path is that of an uploaded file, which may be removed already."""
-        return Path(path).is_relative_to(self.received) and ".." not in Path(path).parts
+        return self.received in Path(path).parents and ".." not in Path(path).parts
 
     def discard(self, paths: Iterable[str | Path]) -> None:
         """Remove the uploads that these files belong to; other files are left alone."""
