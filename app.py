@@ -15,6 +15,10 @@ from typing import Any  # noqa: E402
 gc.disable()  # what is imported stays; looking for garbage in it takes a sixth of the start
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # the page asks no other machine for anything
 
+port = os.environ.get("GRADIO_SERVER_PORT", "7860")  # Gradio reads it while it is imported
+if not (port.isdecimal() and 0 < int(port) < 2**16):
+    sys.exit(f"spring: GRADIO_SERVER_PORT must be a whole number from 1 to 65535, not {port!r}.")
+
 with contextlib.suppress(ImportError):  # there on Spaces; before torch and Gradio, as on ZeroGPU it changes both
     import spaces  # noqa: F401
 
@@ -96,7 +100,7 @@ def connect(settings: AppSettings) -> Engine:
 if __name__ == "__main__":
     try:
         main()
-    except SpringError as error:
+    except (SpringError, OSError) as error:  # the latter of GRADIO_TEMP_DIR, and of other files and folders
         sys.exit(f"spring: {error}")
     except KeyboardInterrupt:
         pass

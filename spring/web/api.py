@@ -28,6 +28,7 @@ from spring.web.visitors.requests import (
 )
 
 PROGRESS = gr.Progress()  # tells Gradio to pass on, to whoever follows the call, how far the reading of files is
+NO_FLAG = "`instruction` must be true or false."
 NO_FILES = "`documents` must be a list of files that were uploaded, or null."
 
 
@@ -77,6 +78,8 @@ class Api:
         visitor, address = visitor_of(request)
         queued, held = None, f"{visitor} {next(self._numbers)}"
         try:
+            if not isinstance(instruction, bool | None):  # "false" would count as true
+                raise PromptError(NO_FLAG)
             baselines = (*baseline_names(baseline), *(["instruction"] if instruction else []))
             k = EXPECTED_TOKENS if virtual_tokens is None else virtual_tokens
             settings = comparison_settings((0, k), passages, max_new_tokens, baselines, temperature)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from starlette.middleware import Middleware
 
+from spring.errors import SpringError
 from spring.generation.interface import Engine
 from spring.rag.library import Library
 from spring.settings import AppSettings
@@ -49,6 +50,9 @@ def launch(
         host: address to listen on; by default $GRADIO_SERVER_NAME or 127.0.0.1.
         port: by default $GRADIO_SERVER_PORT or 7860.
 
+    Raises:
+        SpringError: the address or the port cannot be used, or two collections have the same name.
+
     """
     megabyte = 2**20
     connections, uploads = Connections(), Uploads(_folder("GRADIO_TEMP_DIR"), settings.sessions_megabytes * megabyte)
@@ -68,25 +72,30 @@ def launch(
     )
     mcp = _mcp_tool(shared) if settings.mcp else None
     gateway = Middleware(Gateway, connections=connections, uploads=uploads, limits=limits, mcp=mcp)
-    _, address, _ = demo.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=False,
-        share=False,
-        ssr_mode=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=["api"],
-        max_file_size=limits.file,
-        max_threads=THREADS,
-        state_session_capacity=GRADIO_SESSIONS,
-        app_kwargs={"middleware": [gateway], **({"lifespan": mcp.lifespan} if mcp else {})},
-        theme=theme(),
-        css_paths=CSS,
-        js=SCRIPT.read_text("utf-8"),
-    )
+    try:
+        _, address, _ = demo.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=False,
+            share=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            run_history=False,
+            footer_links=["api"],
+            max_file_size=limits.file,
+            max_threads=THREADS,
+            state_session_capacity=GRADIO_SESSIONS,
+            app_kwargs={"middleware": [gateway], **({"lifespan": mcp.lifespan} if mcp else {})},
+            theme=theme(),
+            css_paths=CSS,
+            js=SCRIPT.read_text("utf-8"),
+        )
+    except OSError as error:
+        raise SpringError(
+            "The page cannot listen at GRADIO_SERVER_NAME and GRADIO_SERVER_PORT: choose another address or port."
+        ) from error
     gradio_patches.bound(demo, connections.away)
     return Site(address, shared, demo, uploads)
 

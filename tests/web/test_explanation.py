@@ -153,3 +153,8 @@ def test_an_empty_answer_is_said_in_words_and_texts_are_escaped(llama_engine) ->
 def test_the_verdict_on_an_answer(drops, verdict) -> None:
     hits = [SimpleNamespace(rank=place + 1, passage=PASSAGES[place]) for place in range(2)]
     assert html._verdict(AnswerAttribution(5, "", ("a",), drops), hits).startswith(verdict)
+
+
+def test_an_answer_without_passages_does_not_say_why_there_were_none() -> None:
+    side = AnswerAttribution(5, "", ("a",), ())
+    assert html._verdict(side, []) == "it comes from the model alone, as it was given no passage."

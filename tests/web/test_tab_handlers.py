@@ -441,6 +441,13 @@ def test_a_file_whose_questions_all_have_an_answer_counts_once(tabs, shared, tmp
     assert shared.sessions.questions("me", f"{file} no answer") is None
 
 
+def test_a_file_whose_name_is_too_long_is_no_longer_here(tabs, shared) -> None:
+    file = "n" * 300
+    assert "no longer here" in run(tabs.evaluate, questions=file)["status"]
+    with pytest.raises(PromptError, match="no longer here"):
+        shared.documents.read([file], shared.reading.join("me", ""))
+
+
 def test_own_documents_bring_no_questions(tabs, shared) -> None:
     shared.sessions.keep("me", Library.build(OWN, Collection((), tuple(PASSAGES), ())))
     assert "upload a question file" in run(tabs.evaluate, collection=OWN)["status"]

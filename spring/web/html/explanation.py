@@ -75,7 +75,7 @@ def _verdict(side: AnswerAttribution, hits: Sequence[Hit]) -> str:
     if not side.tokens:
         return EMPTY
     if not hits:
-        return "it comes from the model alone, as no passage was found."
+        return "it comes from the model alone, as it was given no passage."
     if None in side.drops:
         return "…"
     ordered = sorted(((drop or 0.0, hit) for drop, hit in zip(side.drops, hits, strict=True)), key=lambda x: -x[0])

@@ -1,5 +1,6 @@
 """The tab Evaluate: the questions of a file, or of a sample collection, for several k."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -154,7 +155,7 @@ class EvaluateTab(Tab):
 
     def _read(self, file: str, queued: QueuedRequest) -> dict[str, QuestionSet]:
         """The questions that have an answer, and all if there are others; the file is then removed from the disk."""
-        if not Path(file).is_file():
+        if not os.path.isfile(file):
             raise DocumentError("The question file is no longer here: please upload it again.")
         limits, columns = self.settings.limits, QuestionColumns(no_answer=NO_ANSWER)
         try:

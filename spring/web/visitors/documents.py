@@ -1,5 +1,6 @@
 """The documents that a visitor can ask about: the sample collections and the visitor's own uploads."""
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,9 @@ class VisitorDocuments:
         uploads: their files on disk, until they are read.
         limits: how much of the machine the reading may take.
 
+    Raises:
+        PromptError: two collections have the same name, or one that of the visitor's own documents.
+
     """
 
     def __init__(
@@ -43,6 +47,9 @@ class VisitorDocuments:
         uploads: Uploads | None = None,
         limits: ReadingLimits = READING_LIMITS,
     ) -> None:
+        names = [OWN, *(library.name for library in samples)]
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise PromptError(f"There is a collection {twice[0]} already: choose another name in SPRING_COLLECTIONS.")
         self.samples = {library.name: library for library in samples}
         self.sessions, self._uploads, self._limits = sessions, uploads, limits
         self._adding = threading.Lock()
@@ -95,7 +102,7 @@ class VisitorDocuments:
         """
         paths = [Path(file) for file in files]
         try:
-            if not all(path.is_file() for path in paths):
+            if not all(map(os.path.isfile, paths)):  # Path's own test raises where a name is too long
                 raise PromptError("The files are no longer here: please upload them again.")
             return read_uploads(paths, before.results, self._limits, lambda: request.over, say)
         finally:
