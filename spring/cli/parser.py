@@ -1,13 +1,12 @@
 """The argument parser of all commands: wrong use is told in one line, as all bad input is."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any, NoReturn
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An `ArgumentParser` that ends with one line on stderr and exit code 2, also at a path that can be none."""
+    """An `ArgumentParser` that ends with one line on stderr and exit code 2, also at an empty path."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -19,18 +18,12 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _path(text: str) -> Path:
-    """A path that an option gives; nothing need be there.
+    """A path that an option gives; nothing need be there, and what the system says of it is its command's to tell.
 
     Raises:
-        ArgumentTypeError: it is empty, or the system takes no such name.
+        ArgumentTypeError: it is empty.
 
     """
     if not text:  # `Path` takes it for the current folder
         raise argparse.ArgumentTypeError("the name is empty")
-    try:
-        os.stat(text)
-    except (FileNotFoundError, NotADirectoryError):  # the command says so, or makes it
-        pass
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot be used: {error.strerror}") from error
     return Path(text)

@@ -229,12 +229,12 @@ def test_a_closed_tab_frees_the_model(visit, server):
     # Each from an address of its own, as one address has one place in the queue.
     first = visit()
     second, third = (visit(extra_http_headers={"X-Forwarded-For": f"198.51.100.{i}"}) for i in (2, 3))
-    first.shorten(256)
+    for visitor, tokens in ((first, 256), (second, 3), (third, 3)):
+        visitor.shorten(tokens)
     first.start()
     first.wait_writing()
     with server.paused():  # so that the answer is not finished before the tab is closed
         for visitor, place in ((second, "you are next"), (third, "number 2")):
-            visitor.shorten(3)
             visitor.start()
             visitor.wait(f"{STATUS}.innerText.includes('{place}')")
         first.page.close()

@@ -36,15 +36,12 @@ def test_help_lists_the_commands_and_version_names_the_package(capsys: pytest.Ca
     assert printed.endswith(f"spring {__version__}\n")
 
 
-@pytest.mark.parametrize(("path", "reason"), [("", "the name is empty"), ("x" * 300, "cannot be used: File name too")])
 @pytest.mark.parametrize("arguments", [("read",), ("index", "documents", "--output"), ("tokens", "convert", "t.pt")])
-def test_a_path_that_can_be_none_is_told_in_one_line(
-    arguments: tuple[str, ...], path: str, reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_empty_path_is_told_in_one_line(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^2$"):
-        main([*arguments, path])
+        main([*arguments, ""])
     told = capsys.readouterr().err
-    assert reason in told
+    assert "the name is empty" in told
     assert told.count("\n") == 1
 
 
