@@ -1,9 +1,11 @@
 """The engine of a served model against a small server: the local engine's answers, and every failure as a sentence."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import closing, nullcontext
@@ -221,6 +223,22 @@ def test_what_comes_after_an_answers_end_does_not_matter(
 
     server.faults.append(fault)
     assert engine.loop.start(reasons()).result() == [None, "stop"]
+
+
+def test_what_still_runs_when_a_loop_closes_is_cleaned_up() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def hang() -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with closing(EventLoop()) as loop:
+        loop.start(hang())
+        assert begun.wait(30)
+    assert ended.is_set()
 
 
 @pytest.mark.parametrize("left", [True, False])

@@ -20,15 +20,17 @@ class EventLoop:
         self._thread.start()
 
     def _run(self) -> None:
-        self._loop.run_forever()
-        self._loop.close()
+        with asyncio.Runner(
+            loop_factory=lambda: self._loop
+        ) as runner:  # it lets what still runs end, and close its sockets
+            runner.get_loop().run_forever()
 
     def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Begin a coroutine; to cancel the future cancels it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
-        """End the thread, after what is due now."""
+        """End the thread; what still runs is cancelled."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
