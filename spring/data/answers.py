@@ -16,12 +16,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from spring.data.cleaning import without_surrogates
+from spring.data.cleaning import CJK, without_surrogates
 
 ANSWER_SEPARATOR = "|"
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_CJK = re.compile(f"[{CJK}]")
 # A text in quotation marks, and whether another follows; and `array(['a', 'b'], dtype=object)`.
 _LITERAL = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=(\s*['"])?)""", re.DOTALL)
 _ARRAY = re.compile(r"\barray\((\[[^\]]*\])(?:,\s*dtype=\w+)?\)")

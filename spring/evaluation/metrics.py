@@ -1,6 +1,7 @@
 """Agreement of an answer with the golden ones: strings in, numbers out.
 
-Exact match and token F1 are SQuAD's (`spring.data.answers` has the normalization): the best over the golden answers.
+Exact match and token F1 are SQuAD's (`spring.data.answers` has the normalization): the best over the golden answers. A
+word of Chinese and Japanese, which have no spaces, is a character (MLQA, https://arxiv.org/abs/1910.07475).
 A golden answer of which the normalization leaves nothing, such as "the" or "?", counts for nothing, so that an exact
 match is never above F1 or `contained`.
 """

@@ -1,8 +1,9 @@
 """Run a Llama whose weights are packed (the precisions int4) as one loop over its layers.
 
 What transformers does between the products of a token takes longer than the products: some 400 calls of modules, and
-norms and rotations of a dozen operations each. Here are the same operations without them, rounded at the same places;
-products of few rows with the same states are one, and the last layer computes only what is asked for.
+norms and rotations of a dozen operations each. Here are the same operations without them, rounded at the same places
+but for the means of norms; products of few rows with the same states are one, and the last layer computes only what is
+asked for.
 Every other model goes through transformers.
 """
 

@@ -20,7 +20,7 @@ from spring.models.backbone import Backbone
 
 TOKENS = 8  # of a prefix and of a question
 MOST_APART = 0.2  # of the logits' standard deviation: in fp32 1e-6, in 8 bits 0.04, without the prefix 0.5 and more
-DO = frozenset({"llama", "mistral", "qwen2"})  # not tried, which would take a tenth of a second at each start
+KNOWN = frozenset({"llama", "mistral", "qwen2"})  # to take it; trying takes a tenth of a second
 
 
 def use_shared_prefix(backbone: Backbone) -> None:
@@ -29,15 +29,15 @@ def use_shared_prefix(backbone: Backbone) -> None:
         return
     plain = backbone.model.config._attn_implementation
     prepare_attention(backbone.model)
-    known = backbone.model.config.model_type in DO
+    known = backbone.model.config.model_type in KNOWN
     if takes_shared_prefix(backbone.model) and not known and not sees_shared_prefix(backbone):
         backbone.model.set_attn_implementation(plain)
 
 
 def sees_shared_prefix(backbone: Backbone) -> bool:
     """Whether the logits of questions behind a shared prefix are those behind copies of it."""
-    words = cast(nn.Embedding, backbone.model.get_input_embeddings()).weight
-    ids = torch.linspace(0, len(words) - 1, 2 * TOKENS).long().tolist()
+    vocabulary = len(cast(nn.Embedding, backbone.model.get_input_embeddings()).weight)
+    ids = torch.linspace(0, vocabulary - 1, 2 * TOKENS).long().tolist()
     prefix = Prefix(tuple(ids[:TOKENS]), new_cache(backbone.layers, TOKENS))
     inputs = [RowInput(prefix, 0, ids[TOKENS:]), RowInput(prefix, 0, ids[TOKENS:-1])]
     try:
